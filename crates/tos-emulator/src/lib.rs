@@ -1,0 +1,1 @@
+//! A local TOS server for demos and tests.

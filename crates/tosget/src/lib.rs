@@ -1,0 +1,1 @@
+//! Resumable, parallel, verified downloads from TOS.
