@@ -1,0 +1,134 @@
+//! CRC-64/XZ, which TOS calls `crc64ecma`: running over a stream, and joined from neighbouring pieces.
+
+use std::fmt;
+
+use crc_fast::{CrcAlgorithm, Digest, checksum_combine};
+
+/// TOS's `crc64ecma` is the catalogue's CRC-64/XZ (reflected, all-ones initial value and final XOR).
+const ALGORITHM: CrcAlgorithm = CrcAlgorithm::Crc64Xz;
+
+/// The CRC-64 of some bytes.
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+pub(crate) struct Crc64(pub(crate) u64);
+
+impl Crc64 {
+    /// The CRC of no bytes; the left and right identity of [`Crc64::then`].
+    pub(crate) const EMPTY: Self = Self(0);
+
+    /// The CRC of `bytes`.
+    pub(crate) fn of(bytes: &[u8]) -> Self {
+        let mut running = RunningCrc64::new();
+        running.update(bytes);
+        running.finish()
+    }
+
+    /// The CRC of these bytes followed by `len` bytes whose CRC is `next`.
+    #[must_use]
+    pub(crate) fn then(self, next: Self, len: u64) -> Self {
+        if len == 0 {
+            return self;
+        }
+        Self(checksum_combine(ALGORITHM, self.0, next.0, len))
+    }
+}
+
+impl fmt::Display for Crc64 {
+    /// Decimal, as in the service's headers.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}", self.0)
+    }
+}
+
+impl fmt::Debug for Crc64 {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:#018x}", self.0)
+    }
+}
+
+/// A CRC-64 that grows with the bytes it is shown.
+pub(crate) struct RunningCrc64(Digest);
+
+impl RunningCrc64 {
+    pub(crate) fn new() -> Self {
+        Self(Digest::new(ALGORITHM))
+    }
+
+    pub(crate) fn update(&mut self, bytes: &[u8]) {
+        self.0.update(bytes);
+    }
+
+    pub(crate) fn finish(&self) -> Crc64 {
+        Crc64(self.0.finalize())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+    use serde_json::Value;
+
+    use super::*;
+
+    fn vectors() -> Value {
+        serde_json::from_str(include_str!("../tests/data/crc64.json")).expect("the vectors are JSON")
+    }
+
+    fn ramp() -> Vec<u8> {
+        (0..1_048_576u32).map(|i| (i % 251) as u8).collect()
+    }
+
+    fn decimal(value: &Value) -> Crc64 {
+        Crc64(value.as_str().expect("decimal text").parse().expect("a u64"))
+    }
+
+    /// The bytes that a vector's description stands for.
+    fn input(about: &str) -> Vec<u8> {
+        match about {
+            "empty" => Vec::new(),
+            "one 0x00" => vec![0],
+            "32 x 0x00" => vec![0; 32],
+            "32 x 0xff" => vec![0xff; 32],
+            "bytes 0..255" => (0..=255).collect(),
+            "1 MiB of 0x00" => vec![0; 1 << 20],
+            "1 MiB, byte i = i mod 251" => ramp(),
+            "first 700000 bytes of i mod 251" => ramp()[..700_000].to_vec(),
+            "the remaining 348576" => ramp()[700_000..].to_vec(),
+            ascii => ascii.strip_prefix("ascii ").expect("a known description").into(),
+        }
+    }
+
+    #[test]
+    fn every_published_vector_holds() {
+        let vectors = vectors();
+        let list = vectors["crc"].as_array().expect("a list");
+        assert!(!list.is_empty());
+        for vector in list {
+            let about = vector["input"].as_str().expect("text");
+            assert_eq!(Crc64::of(&input(about)), decimal(&vector["crc64"]), "{about}");
+        }
+    }
+
+    #[test]
+    fn every_published_combination_holds() {
+        let vectors = vectors();
+        let list = vectors["combine"].as_array().expect("a list");
+        assert!(!list.is_empty());
+        for vector in list {
+            let (a, b) = (
+                vector["a"].as_str().expect("text"),
+                vector["b"].as_str().expect("text"),
+            );
+            let b = input(b);
+            let joined = Crc64::of(&input(a)).then(Crc64::of(&b), b.len() as u64);
+            assert_eq!(joined, decimal(&vector["crc_ab"]), "{a}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn joining_two_pieces_is_the_crc_of_both(bytes in proptest::collection::vec(any::<u8>(), 0..600), cut in 0usize..600) {
+            let (a, b) = bytes.split_at(cut.min(bytes.len()));
+            prop_assert_eq!(Crc64::of(a).then(Crc64::of(b), b.len() as u64), Crc64::of(&bytes));
+        }
+    }
+}

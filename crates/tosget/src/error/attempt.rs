@@ -1,0 +1,77 @@
+//! What one HTTP exchange can fail with. Whether it is worth another try is decided in [`crate::retry`].
+
+use std::error::Error as StdError;
+use std::time::Duration;
+
+use thiserror::Error;
+
+use super::TosServerError;
+
+/// Any error underneath ours, kept for the chain of causes.
+pub(crate) type BoxError = Box<dyn StdError + Send + Sync>;
+
+/// Why one HTTP exchange did not bring what was asked for.
+#[derive(Debug, Error)]
+pub(crate) enum AttemptError {
+    /// No connection came about: name resolution, refused, unreachable, proxy.
+    #[error("could not connect to {peer}")]
+    Connect { peer: String, source: BoxError },
+    /// The peer's certificate or ours was not accepted.
+    #[error("the TLS handshake with {peer} failed")]
+    Tls { peer: String, source: BoxError },
+    /// Nothing came for too long.
+    #[error("no {waiting_for} within {} s", limit.as_secs_f64())]
+    Timeout {
+        waiting_for: &'static str,
+        limit: Duration,
+    },
+    /// The connection broke while the exchange was under way.
+    #[error("the connection broke")]
+    Broken { source: BoxError },
+    /// The body ended before all of the range had come.
+    #[error("the body ended {missing} bytes early")]
+    ShortBody { missing: u64 },
+    /// The server said no.
+    #[error(transparent)]
+    Server(Box<TosServerError>),
+    /// The answer was a success, but not to the question that was asked.
+    #[error(transparent)]
+    Response(#[from] ResponseFault),
+    /// The credentials provider failed.
+    #[error("the credentials provider failed")]
+    Credentials { source: BoxError },
+    /// The request could not be built from what the caller gave.
+    #[error("{0}")]
+    Request(String),
+}
+
+/// How a successful answer differs from what was asked for.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+pub(crate) enum ResponseFault {
+    #[error("the server answered status {0} to a ranged request")]
+    Status(u16),
+    #[error("the server ignored the range and sent the whole object (status 200)")]
+    RangeIgnored,
+    #[error("the answer has no Content-Range")]
+    NoContentRange,
+    #[error("the Content-Range {0:?} can't be read")]
+    UnreadableContentRange(String),
+    #[error("the server sent range {sent} where {asked} was asked for")]
+    WrongRange { asked: String, sent: String },
+    #[error("the answer announces {sent} bytes where {asked} were asked for")]
+    WrongLength { asked: u64, sent: u64 },
+    #[error("the answer carries more bytes than were asked for")]
+    TooManyBytes,
+    #[error("the answer is encoded as {0:?}, so its bytes are not the object's")]
+    Encoded(String),
+    #[error("the server's CRC64 of the range is {server}, that of the bytes received is {received}")]
+    RangeCrc { server: u64, received: u64 },
+    #[error("the answer's {0} can't be read")]
+    BadHeader(&'static str),
+    #[error("the object is not the one this download began with: its {what} was {before} and is now {now}")]
+    Changed {
+        what: &'static str,
+        before: String,
+        now: String,
+    },
+}

@@ -1,0 +1,87 @@
+//! What the service answers when it refuses: the fields its users know from every TOS SDK.
+
+use std::error::Error;
+use std::fmt;
+use std::time::Duration;
+
+use crate::object::Printable;
+
+/// The server's refusal: status, error code and the ids that its support asks for.
+///
+/// Empty text means that the server did not say (an answer to HEAD has no body, so no code and message).
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct TosServerError {
+    /// HTTP status.
+    pub status_code: u16,
+    /// Error code, such as `NoSuchKey`.
+    pub code: String,
+    /// The server's words.
+    pub message: String,
+    /// Id of the request (`x-tos-request-id`).
+    pub request_id: String,
+    /// Id of the host that answered (`HostId` in the body, else `x-tos-id-2`).
+    pub host_id: String,
+    /// Fine-grained error number, such as `0017-00000003` (`x-tos-ec`).
+    pub ec: String,
+    /// URL that was asked for, without the query of a presigned URL.
+    pub request_url: String,
+    /// How long the server asked to wait (`Retry-After`, in either form).
+    pub retry_after: Option<Duration>,
+    /// The server's clock minus ours, in seconds, where it sent a `Date`.
+    pub clock_offset: Option<i64>,
+}
+
+impl fmt::Display for TosServerError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "the server answered {}", self.status_code)?;
+        if !self.code.is_empty() {
+            write!(f, " {}", Printable(&self.code))?;
+        }
+        if !self.message.is_empty() {
+            write!(f, ": {}", Printable(self.message.trim_end_matches('.')))?;
+        }
+        let ids = [("request id", &self.request_id), ("EC", &self.ec)];
+        let mut told = ids.iter().filter(|(_, id)| !id.is_empty());
+        if let Some((name, id)) = told.next() {
+            write!(f, " ({name} {}", Printable(id))?;
+            for (name, id) in told {
+                write!(f, ", {name} {}", Printable(id))?;
+            }
+            f.write_str(")")?;
+        }
+        Ok(())
+    }
+}
+
+impl Error for TosServerError {}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_message_names_status_code_request_id_and_ec() {
+        let error = TosServerError {
+            status_code: 404,
+            code: "NoSuchKey".into(),
+            message: "The specified key does not exist.".into(),
+            request_id: "abc".into(),
+            ec: "0017-00000003".into(),
+            ..Default::default()
+        };
+        assert_eq!(
+            error.to_string(),
+            "the server answered 404 NoSuchKey: The specified key does not exist (request id abc, EC 0017-00000003)"
+        );
+    }
+
+    #[test]
+    fn an_answer_without_a_body_still_reads_as_a_sentence() {
+        let error = TosServerError {
+            status_code: 503,
+            ..Default::default()
+        };
+        assert_eq!(error.to_string(), "the server answered 503");
+    }
+}

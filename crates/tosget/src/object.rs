@@ -1,0 +1,169 @@
+//! What names an object, and what makes two reads the same object.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::time::SystemTime;
+
+use crate::checksum::Crc64;
+
+/// One object of the store: bucket, key and, where one was asked for, a version.
+///
+/// The key is kept byte for byte as the caller gave it (`a//b`, `x/./y` and `/lead` are three different keys).
+#[derive(Clone, PartialEq, Eq, Hash)]
+pub(crate) struct ObjectId {
+    pub(crate) bucket: String,
+    pub(crate) key: String,
+    pub(crate) version_id: Option<String>,
+}
+
+impl fmt::Display for ObjectId {
+    /// `tos://bucket/key` with control characters escaped: a key may hold terminal escapes.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "tos://{}/{}", Printable(&self.bucket), Printable(&self.key))?;
+        match &self.version_id {
+            Some(version) => write!(f, " (version {})", Printable(version)),
+            None => Ok(()),
+        }
+    }
+}
+
+impl fmt::Debug for ObjectId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
+/// Text from outside, shown so that it can't steer a terminal or break a log line.
+pub(crate) struct Printable<'a>(pub(crate) &'a str);
+
+impl fmt::Display for Printable<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for character in self.0.chars() {
+            // Besides control characters: the marks that change writing direction, which can hide a name.
+            let hides = matches!(character, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
+            if character.is_control() || hides {
+                write!(f, "{}", character.escape_unicode())?;
+            } else {
+                write!(f, "{character}")?;
+            }
+        }
+        Ok(())
+    }
+}
+
+/// An entity tag without its quotes, compared as a value.
+#[derive(Clone, PartialEq, Eq, Hash)]
+pub(crate) struct ETag(String);
+
+impl ETag {
+    /// Takes the header's value with or without quotes; `None` where nothing is left.
+    ///
+    /// A weak tag (`W/"…"`) is not taken: RFC 9110 section 13.1.1 lets no weak tag match in `If-Match`.
+    pub(crate) fn parse(header: &str) -> Option<Self> {
+        let text = header.trim();
+        let opaque = text
+            .strip_prefix('"')
+            .and_then(|rest| rest.strip_suffix('"'))
+            .unwrap_or(text);
+        (!opaque.is_empty() && !text.starts_with("W/")).then(|| Self(opaque.to_owned()))
+    }
+
+    pub(crate) fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    /// With quotes, as `If-Match` wants it.
+    pub(crate) fn to_header(&self) -> String {
+        format!("\"{}\"", self.0)
+    }
+}
+
+impl fmt::Debug for ETag {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}", Printable(&self.0))
+    }
+}
+
+/// What makes two reads the same object.
+///
+/// Appendable objects have no ETag; those are pinned by their time, size and CRC64 instead.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Fingerprint {
+    /// Size of the whole object in bytes.
+    pub(crate) size: u64,
+    pub(crate) etag: Option<ETag>,
+    /// CRC-64 of the whole object as the server knows it. `Some(0)` is a value.
+    pub(crate) crc64: Option<Crc64>,
+    /// The version that was read, where the bucket has versions.
+    pub(crate) version_id: Option<String>,
+    /// Seconds since the Unix epoch; HTTP dates have no finer grain.
+    pub(crate) last_modified: Option<i64>,
+}
+
+/// What the service tells about an object: the answer of HeadObject, and part of every download's result.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct HeadObjectOutput {
+    /// Size of the whole object in bytes.
+    pub content_length: u64,
+    /// Entity tag without quotes; absent for appendable objects.
+    pub etag: Option<String>,
+    /// When the object was written, to the second.
+    pub last_modified: Option<SystemTime>,
+    /// CRC-64/XZ of the whole object (`x-tos-hash-crc64ecma`). `Some(0)` is a value, not an absence.
+    pub hash_crc64ecma: Option<u64>,
+    /// Version of the object, where its bucket has or had versioning (`x-tos-version-id`).
+    pub version_id: Option<String>,
+    /// `Normal`, `Appendable` or `Symlink` (`x-tos-object-type`; absent means normal).
+    pub object_type: Option<String>,
+    /// Size of what a symlink object points to, in bytes.
+    pub symlink_target_size: Option<u64>,
+    /// Storage class, such as `STANDARD` or `ARCHIVE_FR`.
+    pub storage_class: Option<String>,
+    /// State of a restore from an archive class (`x-tos-restore`).
+    pub restore: Option<String>,
+    /// Media type.
+    pub content_type: Option<String>,
+    /// `Cache-Control` as stored.
+    pub cache_control: Option<String>,
+    /// `Content-Disposition` as stored.
+    pub content_disposition: Option<String>,
+    /// `Content-Encoding` as stored. The bytes are delivered as they are stored, never decoded.
+    pub content_encoding: Option<String>,
+    /// `Content-Language` as stored.
+    pub content_language: Option<String>,
+    /// `Expires` as stored.
+    pub expires: Option<String>,
+    /// User metadata (`x-tos-meta-…`): names in lower case, values percent-decoded where they decode to UTF-8.
+    pub meta: BTreeMap<String, String>,
+    /// Id of the request that told this; the support of TOS asks for it.
+    pub request_id: Option<String>,
+    /// Second id of that request (`x-tos-id-2`).
+    pub id2: Option<String>,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_etag_is_the_same_with_and_without_quotes() {
+        assert_eq!(ETag::parse("\"abc-2\""), ETag::parse("abc-2"));
+        assert_eq!(
+            ETag::parse("abc").map(|etag| etag.to_header()),
+            Some("\"abc\"".to_owned())
+        );
+        assert_eq!(ETag::parse("\"\""), None);
+        assert_eq!(ETag::parse("W/\"abc\""), None);
+    }
+
+    #[test]
+    fn a_key_cannot_steer_the_terminal() {
+        let object = ObjectId {
+            bucket: "b".into(),
+            key: "a\u{1b}[2J\nb\u{202e}c".into(),
+            version_id: None,
+        };
+        assert_eq!(object.to_string(), "tos://b/a\\u{1b}[2J\\u{a}b\\u{202e}c");
+    }
+}
