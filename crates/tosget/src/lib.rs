@@ -3,11 +3,17 @@
 #![deny(missing_docs)]
 
 mod checksum;
+mod coverage;
 mod error;
+mod journal;
 mod object;
+mod plan;
 mod range;
 mod response;
+mod retry;
 mod source;
+mod storage;
+mod verify;
 
 pub use error::TosServerError;
 pub use object::HeadObjectOutput;
