@@ -14,6 +14,7 @@ struct Counters {
     total: AtomicU64,
     resumed: AtomicU64,
     landed: AtomicU64,
+    fetched: AtomicU64,
     rechecking: AtomicU64,
     parts_total: AtomicU64,
     running: AtomicU32,
@@ -31,6 +32,8 @@ pub struct ProgressSnapshot {
     pub consumed_bytes: u64,
     /// Of these, bytes that an earlier run had fetched.
     pub resumed_bytes: u64,
+    /// Bytes that came over the network, those that had to be fetched twice included.
+    pub fetched_bytes: u64,
     /// Bytes of an earlier run that are still being read back to see whether they are good.
     pub rechecking_bytes: u64,
     /// Number of parts that the object has with this download's part size.
@@ -57,6 +60,7 @@ impl Progress {
             total_bytes: counters.total.load(Ordering::Relaxed),
             consumed_bytes: resumed_bytes + counters.landed.load(Ordering::Relaxed),
             resumed_bytes,
+            fetched_bytes: counters.fetched.load(Ordering::Relaxed),
             rechecking_bytes: counters.rechecking.load(Ordering::Relaxed),
             parts_total: counters.parts_total.load(Ordering::Relaxed),
             running_tasks: counters.running.load(Ordering::Relaxed),
@@ -73,6 +77,7 @@ impl Progress {
     /// The temporary file took `bytes` more.
     pub(crate) fn landed(&self, bytes: u64) {
         self.0.landed.fetch_add(bytes, Ordering::Relaxed);
+        self.0.fetched.fetch_add(bytes, Ordering::Relaxed);
     }
 
     /// Bytes that had landed turned out to be wrong.

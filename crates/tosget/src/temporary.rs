@@ -33,6 +33,16 @@ pub(crate) enum OpenTemporary {
     Absent,
 }
 
+/// Which half of a commit failed.
+#[derive(Debug)]
+pub(crate) enum CommitError {
+    /// After a failed fsync the kernel may have dropped the very pages that failed: the bytes can't be trusted, even
+    /// if they read back well.
+    NotDurable(Error),
+    /// The bytes are durable; the name is not, or not given.
+    NotNamed(Error),
+}
+
 impl TemporaryFile {
     /// Opens and locks what an earlier run left.
     pub(crate) fn open(storage: &Arc<dyn Storage>, path: &Path) -> Result<OpenTemporary, Error> {
@@ -139,18 +149,17 @@ impl TemporaryFile {
 
     /// Makes the file the destination (invariant I6): its bytes are durable before it gets the name, and the name
     /// is durable before this returns. Only a [`Verified`] content can be committed.
-    pub(crate) fn commit(self, _proof: &Verified, destination: &Path) -> Result<(), Error> {
-        self.file.sync().map_err(|error| {
-            // After a failed fsync the kernel may have dropped the very pages that failed: the data can't be trusted.
-            Error::disk("make durable", &self.path, error)
-        })?;
-        self.storage
-            .rename(&self.path, destination)
-            .map_err(|error| Error::disk("rename the finished temporary file to", destination, error))?;
+    pub(crate) fn commit(self, _proof: &Verified, destination: &Path) -> Result<(), CommitError> {
+        let durable = self.file.sync();
+        durable.map_err(|error| CommitError::NotDurable(Error::disk("make durable", &self.path, error)))?;
+        let renamed = self.storage.rename(&self.path, destination);
+        let doing = "rename the finished temporary file to";
+        renamed.map_err(|error| CommitError::NotNamed(Error::disk(doing, destination, error)))?;
         let directory = directory_of(destination);
-        self.storage
-            .sync_dir(directory)
-            .map_err(|error| Error::disk("make the new name durable in", directory, error))
+        let synced = self.storage.sync_dir(directory);
+        synced.map_err(|error| {
+            CommitError::NotNamed(Error::disk("make the new name durable in", directory, error))
+        })
     }
 
     /// Removes the file.
