@@ -19,6 +19,8 @@ mod retry;
 mod source;
 mod storage;
 mod temporary;
+#[cfg(test)]
+mod testing;
 mod transfer;
 mod verify;
 

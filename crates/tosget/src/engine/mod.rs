@@ -197,3 +197,6 @@ fn output(
         content_crc64: crc.map(|crc| crc.0),
     }
 }
+
+#[cfg(test)]
+mod tests;

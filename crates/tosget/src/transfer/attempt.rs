@@ -149,6 +149,9 @@ impl Receiving<'_> {
 
     /// Brings everything that was received into the file and reports it, however the reading ended.
     async fn flush(&mut self, end: End) -> End {
+        if matches!(end, End::Disk(_)) {
+            return end;
+        }
         while self.intake.is_writing() || self.intake.has_collected() {
             if !self.intake.is_writing() {
                 self.intake.begin_write();
