@@ -4,6 +4,7 @@
 
 mod checksum;
 mod clock;
+mod config;
 mod credentials;
 mod encoding;
 mod endpoint;
@@ -16,6 +17,7 @@ mod response;
 mod signing;
 mod source;
 
+pub use config::TosClientBuilder;
 pub use credentials::{
     Anonymous, Credentials, CredentialsFuture, CredentialsProvider, EnvironmentCredentials,
     EnvironmentCredentialsError,
