@@ -179,6 +179,15 @@ pub(super) const FIRST: Attempt = Attempt {
     max_retries: 3,
 };
 
+/// Whether a request has this header line; names compare without case.
+pub(super) fn has_line(request: &str, line: &str) -> bool {
+    let (name, value) = line.split_once(": ").expect("a header line");
+    request.lines().any(|sent| {
+        sent.split_once(": ")
+            .is_some_and(|(sent_name, sent)| sent_name.eq_ignore_ascii_case(name) && sent == value)
+    })
+}
+
 /// A builder for this server with test keys.
 pub(super) fn builder(server: &Server) -> TosClientBuilder {
     TosClientBuilder::new()
@@ -203,7 +212,7 @@ pub(super) async fn head(source: &dyn Source) -> Result<ResponseHead, AttemptErr
 }
 
 /// Reads a body to its end.
-pub(super) async fn read_all(body: &mut dyn Body) -> Result<Vec<u8>, AttemptError> {
+pub(super) async fn read_all(body: &mut (dyn Body + 'static)) -> Result<Vec<u8>, AttemptError> {
     let mut bytes = Vec::new();
     while let Some(piece) = body.data().await {
         bytes.extend_from_slice(&piece?);

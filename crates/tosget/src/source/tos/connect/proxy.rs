@@ -10,6 +10,8 @@ use percent_encoding::percent_decode_str;
 use thiserror::Error;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 
+use crate::endpoint::Endpoint;
+
 /// A proxy's answer to CONNECT may be this long.
 const MAX_HEAD_BYTES: usize = 8 * 1024;
 
@@ -33,12 +35,9 @@ impl Proxy {
             Some((user_info, host)) => (Some(user_info), host),
             None => (None, rest.trim_end_matches('/')),
         };
-        let uri: Uri = format!("http://{host}/")
-            .parse()
-            .map_err(|_| ProxyUrlError::Host)?;
-        if uri.host().is_none_or(str::is_empty) || uri.path() != "/" || uri.query().is_some() {
-            return Err(ProxyUrlError::Host);
-        }
+        // A proxy's host and port follow the same rules as an endpoint's.
+        let host = Endpoint::parse(&format!("http://{host}"), true).map_err(|_| ProxyUrlError::Host)?;
+        let uri = host.to_string().parse().map_err(|_| ProxyUrlError::Host)?;
         let proxy = Self {
             uri,
             authorization: None,
