@@ -104,6 +104,8 @@ impl fmt::Debug for ObjectUrl {
 
 #[cfg(test)]
 mod tests {
+    use http::uri::PathAndQuery;
+
     use super::*;
 
     fn url(endpoint: &str, is_custom_domain: bool, key: &str) -> String {
@@ -151,7 +153,7 @@ mod tests {
         ] {
             let text = url("http://h.test:81", false, key);
             let uri: Uri = text.parse().expect("a URI");
-            let sent = uri.path_and_query().map(|path| path.as_str());
+            let sent = uri.path_and_query().map(PathAndQuery::as_str);
             assert_eq!(sent, Some(format!("/{}", encode_path(key)).as_str()), "{key:?}");
             assert_eq!(uri.to_string(), text, "{key:?}");
         }

@@ -61,17 +61,17 @@ pub(super) fn read(parts: &Parts, body: &[u8], url: &ObjectUrl, now: SystemTime)
     let header = |name| text(headers, name).unwrap_or_default();
     let told = Told::read(body);
     let ec = told.or("EC", header("x-tos-ec"));
-    let mut error = TosServerError::default();
-    error.status_code = parts.status.as_u16();
-    error.code = told.or("Code", code_of(&ec));
-    error.message = message(headers, &told);
-    error.request_id = first(header("x-tos-request-id"), told.field("RequestId"));
-    error.host_id = told.or("HostId", header("x-tos-id-2"));
-    error.ec = ec;
-    error.request_url = url.to_string();
-    error.retry_after = retry_after(headers, now);
-    error.clock_offset = clock_offset(headers, now);
-    error
+    TosServerError {
+        status_code: parts.status.as_u16(),
+        code: told.or("Code", code_of(&ec)),
+        message: message(headers, &told),
+        request_id: first(header("x-tos-request-id"), told.field("RequestId")),
+        host_id: told.or("HostId", header("x-tos-id-2")),
+        ec,
+        request_url: url.to_string(),
+        retry_after: retry_after(headers, now),
+        clock_offset: clock_offset(headers, now),
+    }
 }
 
 /// Whether the server refused the request for the time it was signed at.

@@ -10,9 +10,6 @@ mod proxy;
 mod stream;
 mod tls;
 
-#[cfg(test)]
-mod tests;
-
 use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
