@@ -11,6 +11,7 @@ mod earlier;
 mod finish;
 mod prepare;
 mod probe;
+mod question;
 mod recheck;
 mod recorder;
 
@@ -33,6 +34,7 @@ use crate::verify::Verification;
 
 use earlier::Earlier;
 use prepare::Prepared;
+use question::Question;
 
 /// Everything a download is told, checked: no later step doubts it.
 #[derive(Clone, Debug)]
@@ -95,6 +97,24 @@ impl Engine {
         }
     }
 
+    /// What the service knows of an object.
+    pub(crate) async fn head(&self, object: &ObjectId, retries: u32) -> Result<HeadObjectOutput, Error> {
+        let progress = Progress::new();
+        self.question(object, retries, &progress)
+            .head()
+            .await
+            .map(|head| head.object)
+    }
+
+    fn question<'a>(&'a self, object: &'a ObjectId, retries: u32, progress: &'a Progress) -> Question<'a> {
+        Question {
+            source: &*self.source,
+            object,
+            retries,
+            progress,
+        }
+    }
+
     async fn resolve(&self, spec: &Spec) -> Result<Resolved, Error> {
         let (storage, object) = (self.storage.clone(), spec.object.clone());
         let (file_path, checkpoint) = (spec.file_path.clone(), spec.checkpoint.clone());
@@ -117,7 +137,13 @@ impl Engine {
         path: PathBuf,
         began: Instant,
     ) -> Result<DownloadFileOutput, Error> {
-        let head = self.or_canceled(spec, probe::head(self, spec)).await?;
+        let head = self
+            .or_canceled(
+                spec,
+                self.question(&spec.object, spec.first_retries, &spec.progress)
+                    .head(),
+            )
+            .await?;
         let (storage, target) = (self.storage.clone(), path.clone());
         let made = blocking(move || storage.create_dir_all(&target)).await;
         made.map_err(|error| Error::disk("create the directory", &path, error))?;

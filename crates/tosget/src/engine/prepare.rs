@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use super::earlier::{Earlier, LeftTemporary, held};
-use super::probe::Probed;
+use super::probe::{EarlierFits, Probed};
 use super::recorder::Recorder;
 use super::{Engine, Recheck, Spec, blocking, output};
 use crate::coverage::{Coverage, Segment, Standing};
@@ -162,8 +162,8 @@ impl Preparation {
     /// A crash can fall between the rename and the removal of the journal: then the destination *is* the temporary
     /// file that the journal's last owner sealed when it had everything.
     fn committed_before(&self, earlier: &Earlier) -> Result<Option<Committed>, Error> {
-        let (Ok(true), None, Some(journal)) =
-            (&self.probed.earlier_fits, &earlier.temporary, &earlier.journal)
+        let (EarlierFits::SameObject, None, Some(journal)) =
+            (&self.probed.earlier, &earlier.temporary, &earlier.journal)
         else {
             return Ok(None);
         };
@@ -207,11 +207,12 @@ impl Preparation {
 
     fn reason_to_start_afresh(&self, earlier: &Earlier) -> Option<String> {
         earlier.journal.as_ref()?;
-        match &self.probed.earlier_fits {
-            Err(reason) => Some(reason.clone()),
-            Ok(false) => Some("it could not be used".to_owned()),
-            Ok(true) if earlier.temporary.is_none() => Some("its temporary file is gone".to_owned()),
-            Ok(true) => None,
+        match &self.probed.earlier {
+            EarlierFits::Useless(reason) => Some(reason.clone()),
+            EarlierFits::SameObject if earlier.temporary.is_none() => {
+                Some("its temporary file is gone".to_owned())
+            }
+            EarlierFits::SameObject | EarlierFits::Nothing => None,
         }
     }
 

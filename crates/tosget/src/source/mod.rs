@@ -3,6 +3,8 @@
 //! TOS is behind it now; another store needs nothing but these two methods. What is asked for, when, and
 //! whether the answer will do is decided above; here one request is made and its answer told.
 
+pub(crate) mod tos;
+
 use std::fmt;
 use std::pin::Pin;
 use std::task::{Context, Poll};

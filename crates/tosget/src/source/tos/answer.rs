@@ -1,0 +1,172 @@
+//! The head of a successful answer, read into values. Whether it is the answer that was asked for is decided above.
+
+use std::collections::BTreeMap;
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use http::HeaderMap;
+use http::response::Parts;
+use percent_encoding::percent_decode_str;
+
+use crate::error::attempt::ResponseFault;
+use crate::object::{ETag, HeadObjectOutput};
+use crate::range::{ContentRange, parse_decimal};
+use crate::response::ResponseHead;
+
+/// The coding of a body that the server's CRC64 follows.
+const RAW_TRAILER: &str = "tos-raw-trailer";
+
+const USER_METADATA: &str = "x-tos-meta-";
+
+/// Reads the answer to a HEAD, whose size is the object's.
+pub(super) fn read_head(parts: &Parts, now: SystemTime) -> Result<ResponseHead, ResponseFault> {
+    let mut head = read(parts, now)?;
+    // A symlink's own length says nothing; what it points to is what a GET delivers.
+    let size = head.object.symlink_target_size.or(head.payload_length);
+    head.object.content_length = size.ok_or(ResponseFault::BadHeader("Content-Length"))?;
+    Ok(head)
+}
+
+/// Reads the answer to a GET, whose size is the object's on 200 and the range's on 206.
+pub(super) fn read_get(parts: &Parts, now: SystemTime) -> Result<ResponseHead, ResponseFault> {
+    let mut head = read(parts, now)?;
+    head.object.content_length = match head.content_range {
+        Some(ContentRange::Satisfied { total, .. } | ContentRange::Unsatisfied { total }) => total,
+        None => head.payload_length.unwrap_or_default(),
+    };
+    Ok(head)
+}
+
+/// A header as text, whatever its bytes; several lines are one list.
+pub(super) fn text(headers: &HeaderMap, name: &str) -> Option<String> {
+    let lines: Vec<_> = headers
+        .get_all(name)
+        .iter()
+        .map(|value| String::from_utf8_lossy(value.as_bytes()))
+        .collect();
+    (!lines.is_empty()).then(|| lines.join(", "))
+}
+
+/// `Date` minus `now`, in seconds; nothing where there is no date, or none that can be read.
+pub(super) fn clock_offset(headers: &HeaderMap, now: SystemTime) -> Option<i64> {
+    let date = httpdate::parse_http_date(&text(headers, "date")?).ok()?;
+    let seconds = |time: SystemTime| i64::try_from(time.duration_since(UNIX_EPOCH).ok()?.as_secs()).ok();
+    Some(seconds(date)? - seconds(now)?)
+}
+
+fn read(parts: &Parts, now: SystemTime) -> Result<ResponseHead, ResponseFault> {
+    let headers = &parts.headers;
+    let coding = Coding::read(headers)?;
+    let content_range = text(headers, "content-range");
+    let parsed_range = content_range.as_deref().and_then(ContentRange::parse);
+    Ok(ResponseHead {
+        status: parts.status.as_u16(),
+        content_range: parsed_range,
+        unreadable_content_range: content_range.filter(|_| parsed_range.is_none()),
+        payload_length: match coding.payload_length {
+            Some(length) => Some(length),
+            None => decimal(headers, "content-length", "Content-Length")?,
+        },
+        content_encoding: coding.content.clone(),
+        range_crc_granted: coding.payload_length.is_some(),
+        throttled: text(headers, "x-tos-qos-delay-time").is_some_and(|delay| is_positive(&delay)),
+        clock_offset: clock_offset(headers, now),
+        object: object(headers, coding.content)?,
+    })
+}
+
+/// How the body is coded, the framing of a range CRC told apart from the object's own coding.
+struct Coding {
+    /// Where the body is framed, the length of its payload.
+    payload_length: Option<u64>,
+    content: Option<String>,
+}
+
+impl Coding {
+    /// Both headers together are the sign of a framed body; with one of them missing it is not.
+    fn read(headers: &HeaderMap) -> Result<Self, ResponseFault> {
+        let content = text(headers, "content-encoding").filter(|coding| !is_identity(coding));
+        let length = decimal(headers, "x-tos-raw-content-length", "X-Tos-Raw-Content-Length")?;
+        Ok(match (content.as_deref().and_then(after_raw_trailer), length) {
+            (Some(rest), Some(length)) => Self {
+                payload_length: Some(length),
+                content: Some(rest.to_owned()).filter(|rest| !is_identity(rest)),
+            },
+            _ => Self {
+                payload_length: None,
+                content,
+            },
+        })
+    }
+}
+
+fn is_identity(coding: &str) -> bool {
+    coding.trim().is_empty() || coding.trim().eq_ignore_ascii_case("identity")
+}
+
+/// What stands after the framing's name in a list of codings; `None` where the list does not begin with it.
+fn after_raw_trailer(codings: &str) -> Option<&str> {
+    let (first, rest) = codings.split_once(',').unwrap_or((codings, ""));
+    first
+        .trim()
+        .eq_ignore_ascii_case(RAW_TRAILER)
+        .then(|| rest.trim())
+}
+
+fn object(headers: &HeaderMap, content_encoding: Option<String>) -> Result<HeadObjectOutput, ResponseFault> {
+    let text = |name| text(headers, name);
+    Ok(HeadObjectOutput {
+        content_length: 0,
+        etag: text("etag")
+            .and_then(|etag| ETag::parse(&etag))
+            .map(|etag| etag.as_str().to_owned()),
+        last_modified: text("last-modified")
+            .map(|date| httpdate::parse_http_date(&date))
+            .transpose()
+            .map_err(|_| ResponseFault::BadHeader("Last-Modified"))?,
+        hash_crc64ecma: decimal(headers, "x-tos-hash-crc64ecma", "x-tos-hash-crc64ecma")?,
+        version_id: text("x-tos-version-id").filter(|version| !version.is_empty()),
+        object_type: text("x-tos-object-type"),
+        symlink_target_size: decimal(headers, "x-tos-symlink-target-size", "x-tos-symlink-target-size")?,
+        storage_class: text("x-tos-storage-class"),
+        restore: text("x-tos-restore"),
+        content_type: text("content-type"),
+        cache_control: text("cache-control"),
+        content_disposition: text("content-disposition"),
+        content_encoding,
+        content_language: text("content-language"),
+        expires: text("expires"),
+        meta: user_metadata(headers),
+        request_id: text("x-tos-request-id"),
+        id2: text("x-tos-id-2"),
+    })
+}
+
+fn decimal(headers: &HeaderMap, name: &str, called: &'static str) -> Result<Option<u64>, ResponseFault> {
+    text(headers, name)
+        .map(|text| parse_decimal(text.trim()).ok_or(ResponseFault::BadHeader(called)))
+        .transpose()
+}
+
+fn user_metadata(headers: &HeaderMap) -> BTreeMap<String, String> {
+    headers
+        .keys()
+        .filter_map(|name| {
+            let value = text(headers, name.as_str())?;
+            let name = name.as_str().strip_prefix(USER_METADATA)?;
+            Some((decoded(name), decoded(&value)))
+        })
+        .collect()
+}
+
+/// The official SDKs percent-encode names and values on the way in, and decode them on the way out.
+fn decoded(text: &str) -> String {
+    match percent_decode_str(text).decode_utf8() {
+        Ok(decoded) => decoded.into_owned(),
+        Err(_) => text.to_owned(),
+    }
+}
+
+/// The delay's unit is not documented, so any number but zero counts.
+fn is_positive(delay: &str) -> bool {
+    !delay.trim().starts_with('-') && delay.bytes().any(|byte| matches!(byte, b'1'..=b'9'))
+}

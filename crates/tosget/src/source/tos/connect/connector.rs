@@ -1,0 +1,150 @@
+//! New connections: name resolution, TCP, the proxy's tunnel and TLS, all within one time limit.
+
+use std::error::Error as StdError;
+use std::io;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use http::Uri;
+use http::uri::Scheme;
+use hyper_util::client::legacy::connect::HttpConnector;
+use hyper_util::rt::TokioIo;
+use rustls::ClientConfig;
+use rustls::pki_types::ServerName;
+use tokio::io::BufReader;
+use tokio::net::TcpStream;
+use tokio::time::timeout;
+use tokio_rustls::TlsConnector;
+use tower_service::Service;
+
+use super::Settings;
+use super::dns::Resolver;
+use super::failure::ConnectFailure;
+use super::proxy::Proxy;
+use super::stream::Stream;
+
+/// Bytes read at once from a socket under TLS. Left to itself, rustls reads 4 KiB at a time, and the system calls
+/// would cost more than the cipher.
+const TLS_READ_BUFFER: usize = 128 * 1024;
+
+/// Opens connections for the pool.
+#[derive(Clone, Debug)]
+pub(super) struct Connector {
+    tcp: HttpConnector<Resolver>,
+    tls: Option<Arc<ClientConfig>>,
+    proxy: Option<Arc<Proxy>>,
+    limit: Duration,
+}
+
+impl Connector {
+    pub(super) fn new(settings: Settings) -> Self {
+        let limit = settings.timeouts.connect;
+        let mut tcp = HttpConnector::new_with_resolver(Resolver::new());
+        tcp.enforce_http(false);
+        tcp.set_nodelay(true);
+        // Shared out among a name's addresses, so that a dead one leaves time for the others.
+        tcp.set_connect_timeout(Some(limit));
+        Self {
+            tcp,
+            tls: settings.tls,
+            proxy: settings.proxy.map(Arc::new),
+            limit,
+        }
+    }
+
+    async fn connect(mut self, target: Uri) -> Result<Stream, ConnectFailure> {
+        let secure = target.scheme() == Some(&Scheme::HTTPS);
+        let Some(proxy) = self.proxy.clone() else {
+            let tcp = self.dial(&target).await?;
+            return if secure {
+                self.secure(tcp, &target).await
+            } else {
+                Ok(Stream::plain(tcp))
+            };
+        };
+        let mut tcp = self.dial(proxy.uri()).await?;
+        if !secure {
+            return Ok(Stream::through_proxy(tcp));
+        }
+        let tunnel = proxy.tunnel(&mut tcp, &authority(&target)).await;
+        tunnel.map_err(|error| ConnectFailure::connect(&authority(proxy.uri()), error))?;
+        self.secure(tcp, &target).await
+    }
+
+    async fn dial(&mut self, peer: &Uri) -> Result<TcpStream, ConnectFailure> {
+        match self.tcp.call(peer.clone()).await {
+            Ok(tcp) => Ok(tcp.into_inner()),
+            Err(error) if timed_out(&error) => Err(ConnectFailure::Timeout(self.limit)),
+            Err(error) => Err(ConnectFailure::connect(&authority(peer), error)),
+        }
+    }
+
+    async fn secure(&self, tcp: TcpStream, peer: &Uri) -> Result<Stream, ConnectFailure> {
+        let name = authority(peer);
+        let config = self
+            .tls
+            .clone()
+            .ok_or_else(|| ConnectFailure::connect(&name, "TLS is not set up"))?;
+        let server = server_name(peer).map_err(|error| ConnectFailure::connect(&name, error))?;
+        TlsConnector::from(config)
+            .connect(server, BufReader::with_capacity(TLS_READ_BUFFER, tcp))
+            .await
+            .map(Stream::tls)
+            .map_err(|error| ConnectFailure::handshake(&name, error))
+    }
+}
+
+impl Service<Uri> for Connector {
+    type Response = TokioIo<Stream>;
+    type Error = ConnectFailure;
+    type Future = Pin<Box<dyn Future<Output = Result<Self::Response, ConnectFailure>> + Send>>;
+
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), ConnectFailure>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, target: Uri) -> Self::Future {
+        let connector = self.clone();
+        Box::pin(async move {
+            let limit = connector.limit;
+            match timeout(limit, connector.connect(target)).await {
+                Ok(stream) => stream.map(TokioIo::new),
+                Err(_) => Err(ConnectFailure::Timeout(limit)),
+            }
+        })
+    }
+}
+
+/// `host:port`, with the port always.
+fn authority(uri: &Uri) -> String {
+    let default = if uri.scheme() == Some(&Scheme::HTTPS) {
+        443
+    } else {
+        80
+    };
+    format!(
+        "{}:{}",
+        uri.host().unwrap_or_default(),
+        uri.port_u16().unwrap_or(default)
+    )
+}
+
+fn server_name(uri: &Uri) -> Result<ServerName<'static>, rustls::pki_types::InvalidDnsNameError> {
+    let host = uri.host().unwrap_or_default();
+    let bare = host.strip_prefix('[').and_then(|rest| rest.strip_suffix(']'));
+    ServerName::try_from(bare.unwrap_or(host).to_owned())
+}
+
+/// The TCP connector's own limit ran out. (A time-out that the kernel reports is another thing: it has a number.)
+fn timed_out(error: &(dyn StdError + 'static)) -> bool {
+    let mut next = error.source();
+    while let Some(error) = next {
+        if let Some(io) = error.downcast_ref::<io::Error>() {
+            return io.kind() == io::ErrorKind::TimedOut && io.raw_os_error().is_none();
+        }
+        next = error.source();
+    }
+    false
+}

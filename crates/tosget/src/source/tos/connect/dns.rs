@@ -1,0 +1,45 @@
+//! Names to addresses, by the system's resolver.
+
+use std::future::ready;
+use std::io;
+use std::net::{Ipv6Addr, SocketAddr};
+use std::pin::Pin;
+use std::task::{Context, Poll};
+use std::vec;
+
+use hyper_util::client::legacy::connect::dns::{GaiResolver, Name};
+use tower_service::Service;
+
+/// The system's resolver, which also takes an IPv6 address in the brackets that a URL puts around it.
+#[derive(Clone, Debug)]
+pub(super) struct Resolver(GaiResolver);
+
+impl Resolver {
+    pub(super) fn new() -> Self {
+        Self(GaiResolver::new())
+    }
+}
+
+impl Service<Name> for Resolver {
+    type Response = vec::IntoIter<SocketAddr>;
+    type Error = io::Error;
+    type Future = Pin<Box<dyn Future<Output = io::Result<Self::Response>> + Send>>;
+
+    fn poll_ready(&mut self, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        self.0.poll_ready(context)
+    }
+
+    fn call(&mut self, name: Name) -> Self::Future {
+        if let Some(address) = bracketed(name.as_str()) {
+            // The connector puts the port in.
+            let addresses = vec![SocketAddr::from((address, 0))];
+            return Box::pin(ready(Ok(addresses.into_iter())));
+        }
+        let addresses = self.0.call(name);
+        Box::pin(async { Ok(addresses.await?.collect::<Vec<_>>().into_iter()) })
+    }
+}
+
+fn bracketed(name: &str) -> Option<Ipv6Addr> {
+    name.strip_prefix('[')?.strip_suffix(']')?.parse().ok()
+}

@@ -1,0 +1,130 @@
+//! One HTTP/1.1 exchange up to the head of its answer: pooled connections, time limits, errors told apart.
+//!
+//! HTTP/1.1 only: with it, every concurrent range has a TCP connection of its own, and that is what parallel
+//! downloads are for.
+
+mod connector;
+mod dns;
+mod failure;
+mod proxy;
+mod stream;
+mod tls;
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::header::PROXY_AUTHORIZATION;
+use http::uri::Scheme;
+use http::{HeaderValue, Request, Response};
+use http_body_util::Empty;
+use hyper::body::Incoming;
+use hyper_util::client::legacy::Client;
+use hyper_util::client::legacy::connect::{CaptureConnection, capture_connection};
+use hyper_util::rt::{TokioExecutor, TokioTimer};
+use rustls::ClientConfig;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::time::sleep;
+
+use crate::error::attempt::AttemptError;
+use crate::source::Timeouts;
+use connector::Connector;
+
+pub(crate) use proxy::{Proxy, ProxyUrlError};
+pub(crate) use tls::{TlsError, TlsSettings};
+
+/// How long an idle connection is kept; the official SDKs keep theirs as long.
+const POOL_IDLE: Duration = Duration::from_secs(60);
+
+/// How to reach the peer.
+#[derive(Clone, Debug)]
+pub(crate) struct Settings {
+    pub(crate) timeouts: Timeouts,
+    /// Exchanges at the same time, each with its own connection; more of them wait.
+    pub(crate) max_connections: usize,
+    /// `None` where the endpoint is plain HTTP.
+    pub(crate) tls: Option<Arc<ClientConfig>>,
+    pub(crate) proxy: Option<Proxy>,
+}
+
+/// Sends requests over pooled connections.
+pub(super) struct HttpClient {
+    pool: Client<Connector, Empty<Bytes>>,
+    permits: Arc<Semaphore>,
+    /// For requests that the proxy itself reads; inside a tunnel it reads none.
+    proxy_authorization: Option<HeaderValue>,
+    idle_timeout: Duration,
+}
+
+/// An answer's head, with the body to come and the right to the connection it comes on.
+pub(super) struct Exchange {
+    pub(super) response: Response<Incoming>,
+    pub(super) permit: OwnedSemaphorePermit,
+}
+
+impl HttpClient {
+    pub(super) fn new(settings: Settings) -> Self {
+        let permits = settings.max_connections.min(Semaphore::MAX_PERMITS);
+        Self {
+            proxy_authorization: settings.proxy.as_ref().and_then(Proxy::authorization),
+            idle_timeout: settings.timeouts.idle,
+            permits: Arc::new(Semaphore::new(permits)),
+            pool: Client::builder(TokioExecutor::new())
+                .pool_timer(TokioTimer::new())
+                .pool_idle_timeout(POOL_IDLE)
+                .pool_max_idle_per_host(permits)
+                .build(Connector::new(settings)),
+        }
+    }
+
+    /// Returns when the answer's head is there. Dropping the future closes the connection.
+    pub(super) async fn send(&self, mut request: Request<Empty<Bytes>>) -> Result<Exchange, AttemptError> {
+        let permit = Arc::clone(&self.permits)
+            .acquire_owned()
+            .await
+            .expect("the semaphore is never closed");
+        self.authorize_to_proxy(&mut request);
+        let peer = request
+            .uri()
+            .authority()
+            .map(ToString::to_string)
+            .unwrap_or_default();
+        let connection = capture_connection(&mut request);
+        tokio::select! {
+            answer = self.pool.request(request) => match answer {
+                Ok(response) => Ok(Exchange { response, permit }),
+                Err(error) => Err(failure::classify(error, peer)),
+            },
+            () = silence(connection, self.idle_timeout) => Err(AttemptError::Timeout {
+                waiting_for: "answer",
+                limit: self.idle_timeout,
+            }),
+        }
+    }
+
+    fn authorize_to_proxy(&self, request: &mut Request<Empty<Bytes>>) {
+        if request.uri().scheme() != Some(&Scheme::HTTP) {
+            return;
+        }
+        if let Some(authorization) = &self.proxy_authorization {
+            request
+                .headers_mut()
+                .insert(PROXY_AUTHORIZATION, authorization.clone());
+        }
+    }
+}
+
+impl fmt::Debug for HttpClient {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("HttpClient")
+            .field("idle_timeout", &self.idle_timeout)
+            .finish_non_exhaustive()
+    }
+}
+
+/// Ends when a connection has been there for `limit`. Until then the connector's own limit holds.
+async fn silence(mut connection: CaptureConnection, limit: Duration) {
+    drop(connection.wait_for_connection_metadata().await);
+    sleep(limit).await;
+}

@@ -1,0 +1,142 @@
+//! TLS as the user wants it: whom to trust, who we are, or, on request, trust without proof.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
+use rustls::crypto::{CryptoProvider, ring};
+use rustls::pki_types::pem::{self, PemObject};
+use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName, UnixTime};
+use rustls::{ClientConfig, DigitallySignedStruct, RootCertStore, SignatureScheme};
+use thiserror::Error;
+
+/// Whom to trust and who we are.
+#[derive(Clone, Debug)]
+pub(crate) struct TlsSettings {
+    /// `false` accepts any certificate from anyone.
+    pub(crate) verify: bool,
+    /// PEM file of authorities to trust besides the system's.
+    pub(crate) ca_file: Option<PathBuf>,
+    /// PEM files of our certificate chain and its private key.
+    pub(crate) client_certificate: Option<(PathBuf, PathBuf)>,
+}
+
+impl TlsSettings {
+    /// Reads the files and the system's authorities, now and once.
+    pub(crate) fn load(&self) -> Result<ClientConfig, TlsError> {
+        let provider = Arc::new(ring::default_provider());
+        let builder = ClientConfig::builder_with_provider(Arc::clone(&provider))
+            .with_safe_default_protocol_versions()
+            .map_err(TlsError::Refused)?;
+        let builder = if self.verify {
+            builder.with_root_certificates(self.roots()?)
+        } else {
+            let verifier = Arc::new(AcceptAnyone(provider));
+            builder.dangerous().with_custom_certificate_verifier(verifier)
+        };
+        let mut config = match &self.client_certificate {
+            Some((chain, key)) => builder
+                .with_client_auth_cert(certificates(chain)?, private_key(key)?)
+                .map_err(TlsError::Refused)?,
+            None => builder.with_no_client_auth(),
+        };
+        config.alpn_protocols = vec![b"http/1.1".to_vec()];
+        Ok(config)
+    }
+
+    fn roots(&self) -> Result<RootCertStore, TlsError> {
+        let mut roots = system_roots();
+        if let Some(path) = &self.ca_file {
+            for certificate in certificates(path)? {
+                roots.add(certificate).map_err(TlsError::Refused)?;
+            }
+        }
+        Ok(roots)
+    }
+}
+
+/// The system's authorities, or Mozilla's where the system has none (bare containers).
+fn system_roots() -> RootCertStore {
+    let mut roots = RootCertStore::empty();
+    let found = rustls_native_certs::load_native_certs();
+    for error in &found.errors {
+        tracing::debug!(%error, "an authority of the system can't be read");
+    }
+    roots.add_parsable_certificates(found.certs);
+    if roots.is_empty() {
+        tracing::debug!("the system has no authorities: using the built-in list");
+        roots.extend(webpki_roots::TLS_SERVER_ROOTS.iter().cloned());
+    }
+    roots
+}
+
+fn certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>, TlsError> {
+    let certificates = CertificateDer::pem_file_iter(path)
+        .and_then(Iterator::collect::<Result<Vec<_>, _>>)
+        .map_err(|source| TlsError::file(path, source))?;
+    match certificates.is_empty() {
+        true => Err(TlsError::file(path, pem::Error::NoItemsFound)),
+        false => Ok(certificates),
+    }
+}
+
+fn private_key(path: &Path) -> Result<PrivateKeyDer<'static>, TlsError> {
+    PrivateKeyDer::from_pem_file(path).map_err(|source| TlsError::file(path, source))
+}
+
+/// Why TLS can't be set up as asked.
+#[derive(Debug, Error)]
+pub(crate) enum TlsError {
+    #[error("can't read the PEM file {}", path.display())]
+    File { path: PathBuf, source: pem::Error },
+    #[error("a certificate or private key can't be used")]
+    Refused(#[source] rustls::Error),
+}
+
+impl TlsError {
+    fn file(path: &Path, source: pem::Error) -> Self {
+        Self::File {
+            path: path.to_owned(),
+            source,
+        }
+    }
+}
+
+/// Takes whatever the peer shows. Encryption without knowing to whom.
+#[derive(Debug)]
+struct AcceptAnyone(Arc<CryptoProvider>);
+
+impl ServerCertVerifier for AcceptAnyone {
+    fn verify_server_cert(
+        &self,
+        _: &CertificateDer<'_>,
+        _: &[CertificateDer<'_>],
+        _: &ServerName<'_>,
+        _: &[u8],
+        _: UnixTime,
+    ) -> Result<ServerCertVerified, rustls::Error> {
+        Ok(ServerCertVerified::assertion())
+    }
+
+    fn verify_tls12_signature(
+        &self,
+        _: &[u8],
+        _: &CertificateDer<'_>,
+        _: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, rustls::Error> {
+        Ok(HandshakeSignatureValid::assertion())
+    }
+
+    fn verify_tls13_signature(
+        &self,
+        _: &[u8],
+        _: &CertificateDer<'_>,
+        _: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, rustls::Error> {
+        Ok(HandshakeSignatureValid::assertion())
+    }
+
+    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
+        self.0.signature_verification_algorithms.supported_schemes()
+    }
+}

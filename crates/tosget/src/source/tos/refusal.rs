@@ -1,0 +1,162 @@
+//! Answers other than success, read into what the users of TOS know from every SDK.
+//!
+//! They come from anywhere: the service (JSON), a proxy (HTML), a load balancer (nothing). None of it is trusted to
+//! be short, text or true.
+
+use std::time::{Duration, SystemTime};
+
+use http::HeaderMap;
+use http::response::Parts;
+use http_body_util::BodyExt;
+use hyper::body::Incoming;
+use serde_json::{Map, Value};
+use tokio::time::timeout;
+
+use super::answer::{clock_offset, text};
+use crate::error::TosServerError;
+use crate::object_url::ObjectUrl;
+use crate::range::parse_decimal;
+
+/// As much of an error's body is read as the official Go SDK reads.
+const MAX_BODY_BYTES: usize = 64 * 1024;
+
+/// As much is shown of a body that is not the service's.
+const MAX_EXCERPT_CHARS: usize = 200;
+
+/// As much is kept of the service's own message.
+const MAX_MESSAGE_CHARS: usize = 2000;
+
+/// The service accepts a request whose time is this far from its own.
+const ACCEPTED_SKEW_SECONDS: u64 = 15 * 60;
+
+const TIME_TOO_SKEWED: &str = "RequestTimeTooSkewed";
+
+/// Codes that an error number stands for. An answer to HEAD has no body, and so no code, but it has the number.
+const CODES: [(&str, &str); 3] = [
+    ("0002-00000018", TIME_TOO_SKEWED),
+    ("0006-00000001", "NoSuchBucket"),
+    ("0017-00000003", "NoSuchKey"),
+];
+
+/// Reads the body up to a limit of size and time. What is missing is not missed: the status alone is an answer.
+pub(super) async fn read_body(mut body: Incoming, limit: Duration) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    let reading = async {
+        while let Some(Ok(frame)) = body.frame().await {
+            let piece = frame.into_data().unwrap_or_default();
+            let room = MAX_BODY_BYTES - bytes.len();
+            bytes.extend_from_slice(&piece[..piece.len().min(room)]);
+            if bytes.len() == MAX_BODY_BYTES {
+                break;
+            }
+        }
+    };
+    let _ = timeout(limit, reading).await;
+    bytes
+}
+
+/// Puts status, headers and body together.
+pub(super) fn read(parts: &Parts, body: &[u8], url: &ObjectUrl, now: SystemTime) -> TosServerError {
+    let headers = &parts.headers;
+    let header = |name| text(headers, name).unwrap_or_default();
+    let told = Told::read(body);
+    let ec = told.or("EC", header("x-tos-ec"));
+    TosServerError {
+        status_code: parts.status.as_u16(),
+        code: told.or("Code", code_of(&ec)),
+        message: message(headers, &told),
+        request_id: first(header("x-tos-request-id"), told.field("RequestId")),
+        host_id: told.or("HostId", header("x-tos-id-2")),
+        ec,
+        request_url: url.to_string(),
+        retry_after: retry_after(headers, now),
+        clock_offset: clock_offset(headers, now),
+    }
+}
+
+/// Whether the server refused the request for the time it was signed at.
+pub(super) fn is_about_time(error: &TosServerError) -> bool {
+    let far = |offset: i64| offset.unsigned_abs() > ACCEPTED_SKEW_SECONDS;
+    let unexplained = error.code.is_empty() && error.ec.is_empty();
+    error.status_code == 403
+        && (error.code == TIME_TOO_SKEWED || unexplained && error.clock_offset.is_some_and(far))
+}
+
+/// What the body told: the service's JSON object, or else an excerpt of whatever it is.
+struct Told {
+    fields: Map<String, Value>,
+    excerpt: String,
+}
+
+impl Told {
+    fn read(body: &[u8]) -> Self {
+        match serde_json::from_slice(body) {
+            Ok(Value::Object(fields)) => Self {
+                fields,
+                excerpt: String::new(),
+            },
+            _ => Self {
+                fields: Map::new(),
+                excerpt: excerpt(&String::from_utf8_lossy(body), MAX_EXCERPT_CHARS),
+            },
+        }
+    }
+
+    /// A field's text; empty where it is missing or no text.
+    fn field(&self, name: &str) -> String {
+        let value = self.fields.get(name).and_then(Value::as_str);
+        excerpt(value.unwrap_or_default(), MAX_MESSAGE_CHARS)
+    }
+
+    fn or(&self, name: &str, otherwise: String) -> String {
+        first(self.field(name), otherwise)
+    }
+}
+
+fn first(text: String, otherwise: String) -> String {
+    if text.is_empty() { otherwise } else { text }
+}
+
+fn code_of(ec: &str) -> String {
+    let known = CODES.iter().find(|(number, _)| *number == ec);
+    known.map(|(_, code)| (*code).to_owned()).unwrap_or_default()
+}
+
+fn message(headers: &HeaderMap, told: &Told) -> String {
+    let message = told.or("Message", told.excerpt.clone());
+    let Some(location) = text(headers, "location") else {
+        return message;
+    };
+    // The query may be a signature.
+    let target = excerpt(location.split('?').next().unwrap_or_default(), MAX_EXCERPT_CHARS);
+    let redirect = format!("redirects are not followed, and this one leads to {target}");
+    if message.is_empty() {
+        redirect
+    } else {
+        format!("{message} ({redirect})")
+    }
+}
+
+/// One line of printable text, cut after `limit` characters.
+fn excerpt(text: &str, limit: usize) -> String {
+    let spaced: String = text
+        .chars()
+        .map(|character| if character.is_control() { ' ' } else { character })
+        .collect();
+    let line = spaced.split_whitespace().collect::<Vec<_>>().join(" ");
+    match line.char_indices().nth(limit) {
+        Some((cut, _)) => format!("{}…", &line[..cut]),
+        None => line,
+    }
+}
+
+/// Either form of `Retry-After`. A date is measured against the server's own clock where it told the time.
+fn retry_after(headers: &HeaderMap, now: SystemTime) -> Option<Duration> {
+    let value = text(headers, "retry-after")?;
+    if let Some(seconds) = parse_decimal(value.trim()) {
+        return Some(Duration::from_secs(seconds));
+    }
+    let until = httpdate::parse_http_date(value.trim()).ok()?;
+    let date = text(headers, "date").and_then(|date| httpdate::parse_http_date(&date).ok());
+    Some(until.duration_since(date.unwrap_or(now)).unwrap_or_default())
+}

@@ -1,0 +1,229 @@
+//! Requests for an object: what is asked, under which condition, and the signature on it.
+
+use bytes::Bytes;
+use http::header::{
+    ACCEPT_ENCODING, AUTHORIZATION, HOST, IF_MATCH, IF_UNMODIFIED_SINCE, InvalidHeaderValue, RANGE,
+    USER_AGENT,
+};
+use http::{HeaderMap, HeaderName, HeaderValue, Method};
+use http_body_util::Empty;
+use std::time::{Duration, UNIX_EPOCH};
+
+use crate::credentials::Credentials;
+use crate::endpoint::{Endpoint, Region};
+use crate::error::attempt::AttemptError;
+use crate::object::{Fingerprint, ObjectId};
+use crate::object_url::ObjectUrl;
+use crate::signing::{CanonicalRequest, RequestParts, Signer, Timestamp, UNSIGNED_PAYLOAD};
+use crate::source::{Attempt, RangeRequest};
+
+const CONTENT_SHA256: HeaderName = HeaderName::from_static("x-tos-content-sha256");
+const DATE: HeaderName = HeaderName::from_static("x-tos-date");
+const SECURITY_TOKEN: HeaderName = HeaderName::from_static("x-tos-security-token");
+const TRAILER: HeaderName = HeaderName::from_static("x-tos-trailer");
+const RETRY_COUNT: HeaderName = HeaderName::from_static("x-sdk-retry-count");
+
+/// A request to be signed.
+#[derive(Debug)]
+pub(super) struct Request {
+    method: Method,
+    url: ObjectUrl,
+    headers: HeaderMap,
+    /// For logs.
+    label: String,
+}
+
+impl Request {
+    /// HEAD: asks for what the service knows of the object.
+    pub(super) fn head(
+        endpoint: &Endpoint,
+        object: &ObjectId,
+        attempt: Attempt,
+        user_agent: &HeaderValue,
+    ) -> Result<Self, AttemptError> {
+        let url = object_url(endpoint, object, object.version_id.as_deref())?;
+        let label = format!("HEAD {object} attempt {}", attempt.number);
+        let mut request = Self::new(Method::HEAD, url, label, attempt, user_agent)?;
+        request.insert(ACCEPT_ENCODING, "identity")?;
+        Ok(request)
+    }
+
+    /// GET of one range, on condition that the object is the one that the request is pinned to.
+    pub(super) fn get(
+        endpoint: &Endpoint,
+        range: RangeRequest<'_>,
+        range_crc: bool,
+        user_agent: &HeaderValue,
+    ) -> Result<Self, AttemptError> {
+        let RangeRequest { object, attempt, .. } = range;
+        let url = object_url(endpoint, object, version(range))?;
+        let label = format!("GET {object} {} attempt {}", range.range, attempt.number);
+        let mut request = Self::new(Method::GET, url, label, attempt, user_agent)?;
+        request.insert(RANGE, &range.range.to_header())?;
+        if let Some(pin) = range.pin {
+            request.pin(pin)?;
+        }
+        if range_crc {
+            request.insert(TRAILER, "x-tos-hash-range-crc64ecma")?;
+            request.insert(ACCEPT_ENCODING, "tos-raw-trailer")?;
+        } else {
+            request.insert(ACCEPT_ENCODING, "identity")?;
+        }
+        Ok(request)
+    }
+
+    pub(super) fn url(&self) -> &ObjectUrl {
+        &self.url
+    }
+
+    pub(super) fn label(&self) -> String {
+        self.label.clone()
+    }
+
+    /// The request as it goes out; unsigned where there are no credentials.
+    pub(super) fn sign(
+        mut self,
+        credentials: Option<&Credentials>,
+        region: Option<&Region>,
+        time: &Timestamp,
+    ) -> Result<http::Request<Empty<Bytes>>, AttemptError> {
+        if let Some(credentials) = credentials {
+            let region = region.ok_or_else(|| {
+                AttemptError::Request("a region is needed to sign requests to this endpoint".to_owned())
+            })?;
+            self.authorize(credentials, region, time)?;
+        }
+        let uri = self
+            .url
+            .to_uri()
+            .map_err(|error| AttemptError::Request(format!("the object's URL can't be sent: {error}")))?;
+        let mut request = http::Request::new(Empty::new());
+        *request.method_mut() = self.method;
+        *request.uri_mut() = uri;
+        *request.headers_mut() = self.headers;
+        Ok(request)
+    }
+
+    fn new(
+        method: Method,
+        url: ObjectUrl,
+        label: String,
+        attempt: Attempt,
+        user_agent: &HeaderValue,
+    ) -> Result<Self, AttemptError> {
+        let mut request = Self {
+            method,
+            url,
+            headers: HeaderMap::new(),
+            label,
+        };
+        let host = request.url.host().to_owned();
+        request.insert(HOST, &host)?;
+        request.headers.insert(USER_AGENT, user_agent.clone());
+        if attempt.number > 1 {
+            // As the official SDKs count: the first retry is number 1.
+            let count = format!("attempt={}; max={}", attempt.number - 1, attempt.max_retries);
+            request.insert(RETRY_COUNT, &count)?;
+        }
+        Ok(request)
+    }
+
+    /// Appendable objects have no ETag; the time is what a server can compare instead.
+    fn pin(&mut self, pin: &Fingerprint) -> Result<(), AttemptError> {
+        match (&pin.etag, pin.last_modified.and_then(http_date)) {
+            (Some(etag), _) => self.insert(IF_MATCH, &etag.to_header()),
+            (None, Some(date)) => self.insert(IF_UNMODIFIED_SINCE, &date),
+            (None, None) => Ok(()),
+        }
+    }
+
+    fn authorize(
+        &mut self,
+        credentials: &Credentials,
+        region: &Region,
+        time: &Timestamp,
+    ) -> Result<(), AttemptError> {
+        self.insert(CONTENT_SHA256, UNSIGNED_PAYLOAD)?;
+        self.insert(DATE, time.as_str())?;
+        if let Some(token) = credentials.security_token() {
+            let value = secret(token).map_err(|_| unsendable("security token"))?;
+            self.headers.insert(SECURITY_TOKEN, value);
+        }
+        let canonical = CanonicalRequest::new(RequestParts {
+            method: self.method.as_str(),
+            path: self.url.path(),
+            query: self.url.query(),
+            headers: &self.signed_headers(),
+            payload: UNSIGNED_PAYLOAD,
+        });
+        let signer = Signer {
+            credentials,
+            region: region.as_str(),
+            time,
+        };
+        let value = secret(&signer.authorization(&canonical)).map_err(|_| unsendable("access key"))?;
+        self.headers.insert(AUTHORIZATION, value);
+        Ok(())
+    }
+
+    /// What the official SDKs sign: the host and every header of the service.
+    fn signed_headers(&self) -> Vec<(String, String)> {
+        self.headers
+            .iter()
+            .filter(|(name, _)| *name == HOST || name.as_str().starts_with("x-tos-"))
+            .map(|(name, value)| {
+                (
+                    name.to_string(),
+                    String::from_utf8_lossy(value.as_bytes()).into_owned(),
+                )
+            })
+            .collect()
+    }
+
+    fn insert(&mut self, name: HeaderName, value: &str) -> Result<(), AttemptError> {
+        let value = HeaderValue::from_str(value)
+            .map_err(|_| AttemptError::Request(format!("the header {name} can't carry {value:?}")))?;
+        self.headers.insert(name, value);
+        Ok(())
+    }
+}
+
+fn object_url(
+    endpoint: &Endpoint,
+    object: &ObjectId,
+    version: Option<&str>,
+) -> Result<ObjectUrl, AttemptError> {
+    let url = ObjectUrl::new(endpoint, object).map_err(|error| AttemptError::Request(error.to_string()))?;
+    Ok(match version {
+        Some(version) => url.with_parameter("versionId", version),
+        None => url,
+    })
+}
+
+/// The version asked for, or else the one that the download began with. `null` is one too: it names what was written
+/// before the bucket had versions.
+fn version(range: RangeRequest<'_>) -> Option<&str> {
+    let pinned = range.pin.and_then(|pin| pin.version_id.as_deref());
+    range
+        .object
+        .version_id
+        .as_deref()
+        .or(pinned)
+        .filter(|version| !version.is_empty())
+}
+
+fn http_date(epoch_seconds: i64) -> Option<String> {
+    let since = Duration::from_secs(u64::try_from(epoch_seconds).ok()?);
+    // The calendar of HTTP ends with the year 9999.
+    (since.as_secs() < 253_402_300_800).then(|| httpdate::fmt_http_date(UNIX_EPOCH + since))
+}
+
+fn secret(text: &str) -> Result<HeaderValue, InvalidHeaderValue> {
+    let mut value = HeaderValue::from_str(text)?;
+    value.set_sensitive(true);
+    Ok(value)
+}
+
+fn unsendable(what: &str) -> AttemptError {
+    AttemptError::Request(format!("the {what} holds characters that a header can't carry"))
+}

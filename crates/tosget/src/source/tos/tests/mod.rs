@@ -1,0 +1,6 @@
+//! What goes over the wire and what comes of it, against a scripted server.
+
+mod answers;
+mod faults;
+mod requests;
+mod tls;
