@@ -12,6 +12,7 @@ use crate::error::TosError;
 use crate::faults::Sighting;
 use crate::faults::plan::{Instead, Plan};
 use crate::log::{Exchange, RequestRecord};
+use crate::operations::incoming::drain;
 use crate::operations::{self, Call, Route};
 use crate::reply::{Reply, ReplyBody};
 use crate::request::Request;
@@ -52,15 +53,21 @@ impl Session {
 
         let host_id = hex(request_id.as_bytes());
         let instead = plan.before(&self.service, &mut request, &self.connection).await;
-        let head = request.clone();
+        let mut call = Call {
+            service: Arc::clone(&self.service),
+            request,
+            body,
+        };
         let done = match instead {
             Some(Instead::Reply(reply)) => Ok(reply),
             Some(Instead::Error(error)) => Err(error),
             None => match unreadable {
                 Some(error) => Err(error),
-                None => self.carry_out(request, body, route).await,
+                None => self.carry_out(&mut call, route).await,
             },
         };
+        drain(&call.request, &mut call.body).await;
+        let head = call.request;
         let mut reply = done.unwrap_or_else(|error| Reply::error(&error, &head, &request_id, &host_id));
         reply = reply
             .with("x-tos-request-id", &request_id)
@@ -74,21 +81,18 @@ impl Session {
 
     async fn carry_out(
         &self,
-        request: Request,
-        body: Incoming,
+        call: &mut Call,
         route: Result<&'static Route, TosError>,
     ) -> Result<Reply, TosError> {
-        let caller = self.service.verifier.verify(&request, self.service.clock.now())?;
+        let caller = self
+            .service
+            .verifier
+            .verify(&call.request, self.service.clock.now())?;
         let route = route?;
         if caller == Caller::Anonymous {
-            self.admit_anyone(&request, route)?;
+            self.admit_anyone(&call.request, route)?;
         }
-        (route.run)(Call {
-            service: Arc::clone(&self.service),
-            request,
-            body,
-        })
-        .await
+        (route.run)(call).await
     }
 
     fn admit_anyone(&self, request: &Request, route: &Route) -> Result<(), TosError> {

@@ -15,7 +15,7 @@ pub(super) const ROUTES: &[Route] = &[
         target: Target::Service,
         requires: &[],
         public: false,
-        run: |call| Box::pin(async move { Ok(list_buckets(&call)) }),
+        run: |call| Box::pin(async move { Ok(list_buckets(call)) }),
     },
     Route {
         name: "CreateBucket",
@@ -31,7 +31,7 @@ pub(super) const ROUTES: &[Route] = &[
         target: Target::Bucket,
         requires: &[],
         public: false,
-        run: |call| Box::pin(async move { head_bucket(&call) }),
+        run: |call| Box::pin(async move { head_bucket(call) }),
     },
     Route {
         name: "DeleteBucket",
@@ -47,7 +47,7 @@ pub(super) const ROUTES: &[Route] = &[
         target: Target::Bucket,
         requires: &["location"],
         public: false,
-        run: |call| Box::pin(async move { get_location(&call) }),
+        run: |call| Box::pin(async move { get_location(call) }),
     },
 ];
 
@@ -70,7 +70,7 @@ fn list_buckets(call: &Call) -> Reply {
     Reply::json(&json!({ "Buckets": buckets.collect::<Vec<_>>(), "Owner": { "ID": OWNER_ID } }))
 }
 
-async fn create_bucket(call: Call) -> Result<Reply, TosError> {
+async fn create_bucket(call: &mut Call) -> Result<Reply, TosError> {
     let header = |name, default: &str| call.request.header(name).unwrap_or(default).to_owned();
     let acl = header("x-tos-acl", "private");
     let settings = BucketSettings {
@@ -102,7 +102,7 @@ fn head_bucket(call: &Call) -> Result<Reply, TosError> {
         .with("x-tos-project-name", "default"))
 }
 
-async fn delete_bucket(call: Call) -> Result<Reply, TosError> {
+async fn delete_bucket(call: &mut Call) -> Result<Reply, TosError> {
     let name = call.bucket().to_owned();
     call.change(move |store| store.delete_bucket(&name)).await?;
     Ok(Reply::empty(StatusCode::NO_CONTENT))

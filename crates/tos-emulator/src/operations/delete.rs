@@ -31,7 +31,7 @@ pub(super) const ROUTES: &[Route] = &[
 
 const MAX_OBJECTS: usize = 1000;
 
-async fn delete_object(call: Call) -> Result<Reply, TosError> {
+async fn delete_object(call: &mut Call) -> Result<Reply, TosError> {
     let (bucket, key) = (call.bucket().to_owned(), call.key().to_owned());
     let version_id = call.request.query.non_empty("versionId").map(str::to_owned);
     let now = call.service.clock.now();
@@ -59,8 +59,8 @@ struct Doomed {
     version_id: Option<String>,
 }
 
-async fn delete_multi_objects(mut call: Call) -> Result<Reply, TosError> {
-    let body: DeleteBody = incoming::json(&mut call).await?;
+async fn delete_multi_objects(call: &mut Call) -> Result<Reply, TosError> {
+    let body: DeleteBody = incoming::json(call).await?;
     if body.objects.is_empty() || body.objects.len() > MAX_OBJECTS {
         return Err(TosError::bad_request(
             "MalformedBody",

@@ -3,7 +3,8 @@
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use bytes::BytesMut;
+use bytes::{Bytes, BytesMut};
+use http::header::EXPECT;
 use http_body_util::BodyExt;
 use hyper::body::Incoming;
 use md5::{Digest, Md5};
@@ -20,6 +21,8 @@ use crate::store::blob::{BlobWriter, WrittenBlob};
 /// Pieces are written together up to this size: a hop to a blocking thread for each small one would be slow.
 const BATCH_LEN: usize = 512 * 1024;
 const MAX_JSON_LEN: usize = 8 << 20;
+/// A client with more to send than this learns from a closed connection that it was refused.
+const MAX_DRAINED_LEN: usize = 64 << 20;
 
 /// The digests that a body has to have.
 struct Expected {
@@ -121,6 +124,20 @@ pub(crate) async fn collect(body: &mut Incoming, limit: usize) -> Result<BytesMu
         }
     }
     Ok(text)
+}
+
+/// Reads on to the body's end, for a client that listens only once it has sent all. One that waits for `100 Continue`
+/// has not begun.
+pub(crate) async fn drain(request: &Request, body: &mut Incoming) {
+    if request.headers.contains_key(EXPECT) {
+        return;
+    }
+    let mut left = MAX_DRAINED_LEN;
+    while left > 0
+        && let Some(Ok(frame)) = body.frame().await
+    {
+        left = left.saturating_sub(frame.data_ref().map_or(0, Bytes::len));
+    }
 }
 
 fn incomplete(error: hyper::Error) -> TosError {

@@ -18,7 +18,7 @@ pub(super) const ROUTES: &[Route] = &[
         target: Target::Bucket,
         requires: &[],
         public: true,
-        run: |call| Box::pin(async move { list_objects(&call) }),
+        run: |call| Box::pin(async move { list_objects(call) }),
     },
     Route {
         name: "ListObjectsType2",
@@ -26,7 +26,7 @@ pub(super) const ROUTES: &[Route] = &[
         target: Target::Bucket,
         requires: &["list-type"],
         public: true,
-        run: |call| Box::pin(async move { list_objects_type2(&call) }),
+        run: |call| Box::pin(async move { list_objects_type2(call) }),
     },
 ];
 

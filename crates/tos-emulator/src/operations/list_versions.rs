@@ -15,7 +15,7 @@ pub(super) const ROUTES: &[Route] = &[Route {
     target: Target::Bucket,
     requires: &["versions"],
     public: false,
-    run: |call| Box::pin(async move { list_object_versions(&call) }),
+    run: |call| Box::pin(async move { list_object_versions(call) }),
 }];
 
 /// A version and whether it is the newest of its key.

@@ -46,7 +46,7 @@ pub(crate) struct Call {
     pub(crate) body: Incoming,
 }
 
-type Answer = Pin<Box<dyn Future<Output = Result<Reply, TosError>> + Send>>;
+type Answer<'a> = Pin<Box<dyn Future<Output = Result<Reply, TosError>> + Send + 'a>>;
 
 /// One operation and the requests that mean it.
 pub(crate) struct Route {
@@ -57,7 +57,7 @@ pub(crate) struct Route {
     pub(crate) requires: &'static [&'static str],
     /// Whether anyone may do it in a public-read bucket.
     pub(crate) public: bool,
-    pub(crate) run: fn(Call) -> Answer,
+    pub(crate) run: for<'a> fn(&'a mut Call) -> Answer<'a>,
 }
 
 /// What a request is about.

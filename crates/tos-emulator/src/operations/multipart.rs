@@ -1,5 +1,7 @@
 //! Multipart uploads.
 
+use std::collections::BTreeSet;
+
 use http::{Method, StatusCode};
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -50,7 +52,7 @@ pub(super) const ROUTES: &[Route] = &[
         target: Target::Object,
         requires: &["uploadId"],
         public: false,
-        run: |call| Box::pin(async move { list_parts(&call) }),
+        run: |call| Box::pin(async move { list_parts(call) }),
     },
 ];
 
@@ -58,7 +60,7 @@ const MAX_PART_NUMBER: u16 = 10_000;
 /// All parts but the last must have at least this size.
 const MIN_PART_LEN: u64 = 5 << 20;
 
-async fn create(call: Call) -> Result<Reply, TosError> {
+async fn create(call: &mut Call) -> Result<Reply, TosError> {
     let (bucket, key) = (call.bucket().to_owned(), call.key().to_owned());
     let start = UploadStart {
         key: key.clone(),
@@ -76,10 +78,10 @@ async fn create(call: Call) -> Result<Reply, TosError> {
     ))
 }
 
-async fn upload_part(mut call: Call) -> Result<Reply, TosError> {
-    let number = part_number(&call)?;
-    upload(&call)?;
-    let written = incoming::to_blob(&mut call).await?;
+async fn upload_part(call: &mut Call) -> Result<Reply, TosError> {
+    let number = part_number(call)?;
+    upload(call)?;
+    let written = incoming::to_blob(call).await?;
     let part = Part {
         md5: written.md5,
         crc64: written.crc64,
@@ -92,7 +94,7 @@ async fn upload_part(mut call: Call) -> Result<Reply, TosError> {
     let (bucket, key, id) = (
         call.bucket().to_owned(),
         call.key().to_owned(),
-        upload_id(&call).to_owned(),
+        upload_id(call).to_owned(),
     );
     call.change(move |store| store.put_part(&bucket, &key, &id, number, part))
         .await?;
@@ -113,8 +115,8 @@ struct CompletePart {
     etag: Option<String>,
 }
 
-async fn complete(mut call: Call) -> Result<Reply, TosError> {
-    let upload = upload(&call)?;
+async fn complete(call: &mut Call) -> Result<Reply, TosError> {
+    let upload = upload(call)?;
     let all = call
         .request
         .header("x-tos-complete-all")
@@ -122,7 +124,7 @@ async fn complete(mut call: Call) -> Result<Reply, TosError> {
     let numbers = if all {
         upload.parts.keys().copied().collect()
     } else {
-        let body: CompleteBody = incoming::json(&mut call).await?;
+        let body: CompleteBody = incoming::json(call).await?;
         check_parts(&upload, &body.parts)?
     };
     check_sizes(&upload, &numbers)?;
@@ -138,7 +140,7 @@ async fn complete(mut call: Call) -> Result<Reply, TosError> {
     let (bucket, key, id) = (
         call.bucket().to_owned(),
         call.key().to_owned(),
-        upload_id(&call).to_owned(),
+        upload_id(call).to_owned(),
     );
     let now = call.service.clock.now();
     let found = call
@@ -161,20 +163,9 @@ async fn complete(mut call: Call) -> Result<Reply, TosError> {
         .with_some("x-tos-version-id", found.version_id.as_deref()))
 }
 
-/// The numbers of the parts that the request lists, which must ascend and have the ETags that it says.
+/// The numbers of the parts that the request lists, in order, once each has the ETag that the request says. The list
+/// itself may be in any order: the Python SDK sends it as the parts were done.
 fn check_parts(upload: &Upload, listed: &[CompletePart]) -> Result<Vec<u16>, TosError> {
-    if listed.is_empty() {
-        return Err(TosError::bad_request(
-            "MalformedBody",
-            "The list of parts is empty.",
-        ));
-    }
-    if !listed.is_sorted_by(|a, b| a.part_number < b.part_number) {
-        return Err(TosError::bad_request(
-            "InvalidPartOrder",
-            "The list of parts was not in ascending order.",
-        ));
-    }
     for listed in listed {
         let wanted = listed.etag.as_deref().map(unquoted);
         let part = upload.parts.get(&listed.part_number);
@@ -186,7 +177,14 @@ fn check_parts(upload: &Upload, listed: &[CompletePart]) -> Result<Vec<u16>, Tos
             return Err(TosError::bad_request("InvalidPart", message));
         }
     }
-    Ok(listed.iter().map(|part| part.part_number).collect())
+    let numbers: BTreeSet<u16> = listed.iter().map(|part| part.part_number).collect();
+    if numbers.len() < listed.len() {
+        return Err(TosError::bad_request(
+            "InvalidPart",
+            "The list names a part twice.",
+        ));
+    }
+    Ok(numbers.into_iter().collect())
 }
 
 fn check_sizes(upload: &Upload, numbers: &[u16]) -> Result<(), TosError> {
@@ -208,11 +206,11 @@ fn check_sizes(upload: &Upload, numbers: &[u16]) -> Result<(), TosError> {
     }
 }
 
-async fn abort(call: Call) -> Result<Reply, TosError> {
+async fn abort(call: &mut Call) -> Result<Reply, TosError> {
     let (bucket, key, id) = (
         call.bucket().to_owned(),
         call.key().to_owned(),
-        upload_id(&call).to_owned(),
+        upload_id(call).to_owned(),
     );
     call.change(move |store| store.abort_upload(&bucket, &key, &id))
         .await?;

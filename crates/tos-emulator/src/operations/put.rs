@@ -21,11 +21,11 @@ pub(super) const ROUTES: &[Route] = &[Route {
     run: |call| Box::pin(put_object(call)),
 }];
 
-async fn put_object(mut call: Call) -> Result<Reply, TosError> {
+async fn put_object(call: &mut Call) -> Result<Reply, TosError> {
     check_key(call.key())?;
     call.service.store.bucket_settings(call.bucket())?;
-    check_if_match(&call)?;
-    let written = incoming::to_blob(&mut call).await?;
+    check_if_match(call)?;
+    let written = incoming::to_blob(call).await?;
     let object = object_of(&call.request, written);
     let (bucket, key) = (call.bucket().to_owned(), call.key().to_owned());
     let (now, forbid_overwrite) = (call.service.clock.now(), forbids_overwrite(&call.request));

@@ -20,7 +20,7 @@ pub(super) const ROUTES: &[Route] = &[
         target: Target::Object,
         requires: &[],
         public: true,
-        run: |call| Box::pin(async move { get_object(&call) }),
+        run: |call| Box::pin(async move { get_object(call) }),
     },
     Route {
         name: "HeadObject",
@@ -28,7 +28,7 @@ pub(super) const ROUTES: &[Route] = &[
         target: Target::Object,
         requires: &[],
         public: true,
-        run: |call| Box::pin(async move { head_object(&call) }),
+        run: |call| Box::pin(async move { head_object(call) }),
     },
 ];
 

@@ -24,7 +24,7 @@ pub(super) const ROUTES: &[Route] = &[
         target: Target::Bucket,
         requires: &["versioning"],
         public: false,
-        run: |call| Box::pin(async move { get_versioning(&call) }),
+        run: |call| Box::pin(async move { get_versioning(call) }),
     },
 ];
 
@@ -34,8 +34,8 @@ struct VersioningBody {
     status: Versioning,
 }
 
-async fn put_versioning(mut call: Call) -> Result<Reply, TosError> {
-    let body: VersioningBody = incoming::json(&mut call).await?;
+async fn put_versioning(call: &mut Call) -> Result<Reply, TosError> {
+    let body: VersioningBody = incoming::json(call).await?;
     let bucket = call.bucket().to_owned();
     call.change(move |store| store.set_versioning(&bucket, body.status))
         .await?;
