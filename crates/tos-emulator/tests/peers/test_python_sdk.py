@@ -169,7 +169,7 @@ def test_listings_page_and_group(client, bucket):
 def test_versions_are_kept_and_listed_newest_first(client, bucket):
     client.put_object(bucket, "v", content=b"before")
     client.put_bucket_versioning(bucket, VersioningStatusType.Versioning_Status_Enabled)
-    assert client.get_bucket_versioning(bucket).status.value == "Enabled"
+    assert client.get_bucket_version(bucket).status.value == "Enabled"
     first = client.put_object(bucket, "v", content=b"first").version_id
     second = client.put_object(bucket, "v", content=b"second").version_id
     assert first and second and first != second
