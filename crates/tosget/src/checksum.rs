@@ -46,6 +46,7 @@ impl fmt::Debug for Crc64 {
 }
 
 /// A CRC-64 that grows with the bytes it is shown.
+#[derive(Debug)]
 pub(crate) struct RunningCrc64(Digest);
 
 impl RunningCrc64 {

@@ -21,7 +21,6 @@ use crate::source::{Source, Timeouts};
 /// The same as the official SDKs'.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 const IDLE_TIMEOUT: Duration = Duration::from_secs(30);
-const MAX_RETRY_COUNT: u32 = 3;
 const MAX_CONNECTIONS: usize = 1024;
 
 /// Builds a client: an endpoint or a region, credentials, and whatever else should differ from the defaults.
@@ -35,7 +34,7 @@ pub struct TosClientBuilder {
     identity: Identity,
     is_custom_domain: bool,
     timeouts: Timeouts,
-    max_retry_count: u32,
+    max_retry_count: Option<u32>,
     max_connections: usize,
     enable_crc: bool,
     range_crc: bool,
@@ -65,7 +64,7 @@ impl TosClientBuilder {
                 connect: CONNECT_TIMEOUT,
                 idle: IDLE_TIMEOUT,
             },
-            max_retry_count: MAX_RETRY_COUNT,
+            max_retry_count: None,
             max_connections: MAX_CONNECTIONS,
             enable_crc: true,
             range_crc: true,
@@ -137,9 +136,12 @@ impl TosClientBuilder {
         self
     }
 
-    /// Retries in a row without progress (default 3, so four attempts); the count begins anew with every byte won.
+    /// Retries in a row without progress; the count begins anew with every byte won.
+    ///
+    /// Default: 3 for the first request of a call, as in the official SDKs, since a wrong endpoint should be told soon;
+    /// 10 once the object has been found, which bears an outage of half a minute on average.
     pub fn max_retry_count(mut self, count: u32) -> Self {
-        self.max_retry_count = count;
+        self.max_retry_count = Some(count);
         self
     }
 
@@ -314,9 +316,27 @@ pub(crate) struct ClientParts {
     /// For checking the names of buckets and keys before anything is sent.
     pub(crate) endpoint: Endpoint,
     pub(crate) timeouts: Timeouts,
-    pub(crate) max_retry_count: u32,
+    max_retry_count: Option<u32>,
     pub(crate) max_connections: usize,
     pub(crate) enable_crc: bool,
+}
+
+/// Retries in a row before anything is known of the endpoint; the official SDKs' number.
+const FIRST_RETRIES: u32 = 3;
+
+/// Retries in a row of a task under way: with the back-off's ceilings they take 35 s on average.
+const TASK_RETRIES: u32 = 10;
+
+impl ClientParts {
+    /// Retries in a row of a call's first request.
+    pub(crate) fn first_retries(&self) -> u32 {
+        self.max_retry_count.unwrap_or(FIRST_RETRIES)
+    }
+
+    /// Retries in a row, without progress, of a task.
+    pub(crate) fn max_retries(&self) -> u32 {
+        self.max_retry_count.unwrap_or(TASK_RETRIES)
+    }
 }
 
 /// Why a client can't be built as configured. No secret in it.
@@ -372,7 +392,10 @@ mod tests {
     fn a_region_and_credentials_are_enough() {
         let parts = builder().into_parts().expect("a client");
         assert_eq!(parts.source.endpoint(), "https://tos-cn-beijing.volces.com");
-        assert_eq!((parts.max_retry_count, parts.max_connections), (3, 1024));
+        assert_eq!(
+            (parts.first_retries(), parts.max_retries(), parts.max_connections),
+            (3, 10, 1024)
+        );
         assert_eq!(parts.timeouts.idle, Duration::from_secs(30));
         assert!(parts.enable_crc);
     }

@@ -80,6 +80,11 @@ impl Endpoint {
         Ok(endpoint)
     }
 
+    /// Whether the host stands for one bucket.
+    pub(crate) fn is_custom_domain(&self) -> bool {
+        self.addressing == Addressing::CustomDomain
+    }
+
     pub(crate) fn scheme(&self) -> Scheme {
         self.scheme
     }

@@ -3,4 +3,319 @@
 pub(crate) mod attempt;
 mod server;
 
+use std::error::Error as StdError;
+use std::fmt;
+use std::io;
+use std::path::{Path, PathBuf};
+
 pub use server::TosServerError;
+
+use attempt::{AttemptError, BoxError, ResponseFault};
+
+/// What ended a call.
+///
+/// [`Display`](fmt::Display) is one line that names the object and what was tried; the causes are in
+/// [`source`](StdError::source). Ask the predicates and [`kind`](Error::kind), not the text.
+pub struct Error(Box<Inner>);
+
+/// A result with tosget's [`Error`].
+pub type Result<T, E = Error> = std::result::Result<T, E>;
+
+/// Whose fault it was, or what it was about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum ErrorKind {
+    /// The caller gave something that can't work; nothing was asked of the network.
+    InvalidArgument,
+    /// The service could not be reached, or the connection broke more often than the retries allow.
+    Network,
+    /// The service refused: see [`Error::server`].
+    Server,
+    /// The service, or something on the way, answered with something else than what was asked for.
+    Protocol,
+    /// The object is not the one that the download began with.
+    ObjectChanged,
+    /// The file system failed: full, read-only, broken.
+    Disk,
+    /// The checkpoint can't be used as it was asked for.
+    Checkpoint,
+    /// Another process or thread is downloading to the same destination.
+    CheckpointHeld,
+    /// All bytes came, but they are not the object's.
+    Verification,
+    /// The caller canceled.
+    Canceled,
+}
+
+struct Inner {
+    kind: ErrorKind,
+    message: String,
+    hint: Option<String>,
+    checkpoint: Option<PathBuf>,
+    server: Option<TosServerError>,
+    transient: bool,
+    source: Option<BoxError>,
+}
+
+impl Error {
+    pub(crate) fn new(kind: ErrorKind, message: impl Into<String>) -> Self {
+        let message = message.into();
+        Self(Box::new(Inner {
+            kind,
+            message,
+            hint: None,
+            checkpoint: None,
+            server: None,
+            transient: false,
+            source: None,
+        }))
+    }
+
+    pub(crate) fn invalid_argument(message: impl Into<String>) -> Self {
+        Self::new(ErrorKind::InvalidArgument, message)
+    }
+
+    /// The file system failed while `doing` something to `path`.
+    pub(crate) fn disk(doing: &str, path: &Path, source: io::Error) -> Self {
+        let hint = match source.kind() {
+            io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => {
+                Some("free some space and run the same download again: it goes on where it stopped")
+            }
+            io::ErrorKind::PermissionDenied | io::ErrorKind::ReadOnlyFilesystem => {
+                Some("choose a destination that can be written to")
+            }
+            _ => None,
+        };
+        let error =
+            Self::new(ErrorKind::Disk, format!("could not {doing} {}", Shown(path))).with_source(source);
+        match hint {
+            Some(hint) => error.with_hint(hint),
+            None => error,
+        }
+    }
+
+    /// The last attempt of something failed; `doing` says of what, such as "read [0, 5) of tos://b/k from …".
+    pub(crate) fn from_attempt(doing: &str, attempts: u32, error: AttemptError) -> Self {
+        let tries = if attempts > 1 {
+            format!(" after {attempts} attempts")
+        } else {
+            String::new()
+        };
+        let transient = crate::retry::is_transient(&error);
+        let made = match error {
+            AttemptError::Server(server) => {
+                let mut made = Self::new(
+                    kind_of_refusal(&server),
+                    format!("could not {doing}{tries}: {server}"),
+                );
+                made.0.server = Some(*server);
+                made
+            }
+            AttemptError::Request(reason) => Self::invalid_argument(format!("could not {doing}: {reason}")),
+            AttemptError::Response(fault) => {
+                let kind = match fault {
+                    ResponseFault::Changed { .. } => ErrorKind::ObjectChanged,
+                    _ => ErrorKind::Protocol,
+                };
+                Self::new(kind, format!("could not {doing}{tries}")).with_source(fault)
+            }
+            network => {
+                Self::new(ErrorKind::Network, format!("could not {doing}{tries}")).with_source(network)
+            }
+        };
+        made.transient(transient).with_usual_hint()
+    }
+
+    pub(crate) fn with_source(mut self, source: impl Into<BoxError>) -> Self {
+        self.0.source = Some(source.into());
+        self
+    }
+
+    pub(crate) fn with_hint(mut self, hint: impl Into<String>) -> Self {
+        self.0.hint = Some(hint.into());
+        self
+    }
+
+    /// Notes the checkpoint that is there for the next run.
+    pub(crate) fn with_checkpoint(mut self, checkpoint: PathBuf) -> Self {
+        self.0.checkpoint = Some(checkpoint);
+        self
+    }
+
+    /// Whose fault it was, or what it was about.
+    pub fn kind(&self) -> ErrorKind {
+        self.0.kind
+    }
+
+    /// The server's refusal, where it was one: status, code, message, request id, EC.
+    pub fn server(&self) -> Option<&TosServerError> {
+        self.0.server.as_ref()
+    }
+
+    /// What the user can do about it, where that is known. One line.
+    pub fn hint(&self) -> Option<&str> {
+        self.0.hint.as_deref()
+    }
+
+    /// The journal of the checkpoint that was kept; the same call again goes on from it.
+    pub fn checkpoint(&self) -> Option<&Path> {
+        self.0.checkpoint.as_deref()
+    }
+
+    /// Whether the same call may succeed later without anybody changing anything: network failures, overload.
+    pub fn is_transient(&self) -> bool {
+        self.0.transient
+    }
+
+    /// Whether bytes were kept that the same call again need not fetch.
+    pub fn is_resumable(&self) -> bool {
+        self.0.checkpoint.is_some()
+    }
+
+    fn transient(mut self, transient: bool) -> Self {
+        self.0.transient = transient;
+        self
+    }
+
+    fn with_usual_hint(self) -> Self {
+        let hint = match (self.0.kind, self.server()) {
+            (_, Some(server)) => hint_for_refusal(server),
+            (ErrorKind::ObjectChanged, _) => {
+                Some("download it again: the new object starts afresh".to_owned())
+            }
+            _ => None,
+        };
+        match hint {
+            Some(hint) => self.with_hint(hint),
+            None => self,
+        }
+    }
+}
+
+fn kind_of_refusal(server: &TosServerError) -> ErrorKind {
+    match server.status_code {
+        // If-Match failed: every read after the probe carries it.
+        412 => ErrorKind::ObjectChanged,
+        _ => ErrorKind::Server,
+    }
+}
+
+fn hint_for_refusal(server: &TosServerError) -> Option<String> {
+    let hint = match (server.status_code, server.code.as_str()) {
+        (_, "NoSuchBucket") => {
+            "check the bucket's name, and that the endpoint is the one of the bucket's region"
+        }
+        (404, _) => "check the key: it is case-sensitive, and a slash more or less makes another key",
+        (_, "SignatureDoesNotMatch") => "check the secret key and the region",
+        (_, "InvalidAccessKeyId") => "check the access key",
+        (_, "ExpiredToken" | "InvalidSecurityToken") => {
+            "get new temporary credentials and run the same download again"
+        }
+        (_, "InvalidObjectState" | "ObjectNotRestored") => {
+            "the object is archived: restore it first, then run the same download again"
+        }
+        (_, "RequestTimeTooSkewed") => {
+            let offset = server
+                .clock_offset
+                .map(|seconds| format!(" by {} s", seconds.unsigned_abs()));
+            return Some(format!(
+                "set this machine's clock: it is off{}",
+                offset.unwrap_or_default()
+            ));
+        }
+        (412, _) => "the object was replaced: download it again, the new one starts afresh",
+        (401 | 403, _) => {
+            "the credentials need the permission tos:GetObject (tos:GetObjectVersion for a version)"
+        }
+        (429 | 503, _) => "the service is limiting requests: try later or with fewer tasks",
+        _ => return None,
+    };
+    Some(hint.to_owned())
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0.message)
+    }
+}
+
+impl fmt::Debug for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let inner = &self.0;
+        f.debug_struct("Error")
+            .field("kind", &inner.kind)
+            .field("message", &inner.message)
+            .field("server", &inner.server)
+            .field("checkpoint", &inner.checkpoint)
+            .field("source", &inner.source)
+            .finish_non_exhaustive()
+    }
+}
+
+impl StdError for Error {
+    fn source(&self) -> Option<&(dyn StdError + 'static)> {
+        self.0
+            .source
+            .as_deref()
+            .map(|source| source as &(dyn StdError + 'static))
+    }
+}
+
+/// A path shown so that its name can't steer a terminal.
+pub(crate) struct Shown<'a>(pub(crate) &'a Path);
+
+impl fmt::Display for Shown<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        crate::object::Printable(&self.0.to_string_lossy()).fmt(f)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn refusal(status_code: u16, code: &str) -> AttemptError {
+        AttemptError::Server(Box::new(TosServerError {
+            status_code,
+            code: code.into(),
+            ..Default::default()
+        }))
+    }
+
+    #[test]
+    fn a_refusal_keeps_what_the_server_said() {
+        let error = Error::from_attempt("read tos://b/k", 1, refusal(404, "NoSuchKey"));
+        assert_eq!(
+            error.to_string(),
+            "could not read tos://b/k: the server answered 404 NoSuchKey"
+        );
+        assert_eq!(error.kind(), ErrorKind::Server);
+        assert_eq!(error.server().map(|server| server.status_code), Some(404));
+        assert!(error.hint().is_some_and(|hint| hint.contains("case-sensitive")));
+        assert!(!error.is_transient() && !error.is_resumable());
+    }
+
+    #[test]
+    fn a_failed_if_match_is_a_changed_object() {
+        assert_eq!(
+            Error::from_attempt("read", 1, refusal(412, "PreconditionFailed")).kind(),
+            ErrorKind::ObjectChanged
+        );
+    }
+
+    #[test]
+    fn the_real_cause_stays_in_the_chain() {
+        let refused = io::Error::new(io::ErrorKind::ConnectionRefused, "connection refused");
+        let attempt = AttemptError::Connect {
+            peer: "127.0.0.1:9".into(),
+            source: refused.into(),
+        };
+        let error = Error::from_attempt("read tos://b/k", 4, attempt);
+        assert_eq!(error.to_string(), "could not read tos://b/k after 4 attempts");
+        let chain: Vec<String> = std::iter::successors(error.source(), |error| (*error).source())
+            .map(ToString::to_string)
+            .collect();
+        assert_eq!(chain, ["could not connect to 127.0.0.1:9", "connection refused"]);
+        assert!(error.is_transient());
+    }
+}

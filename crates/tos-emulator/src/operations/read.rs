@@ -1,0 +1,115 @@
+//! GetObject and HeadObject.
+
+use std::ops::Range;
+
+use http::{Method, StatusCode};
+
+use super::{Call, Route, Target, stored_headers};
+use crate::content::range_crc::{ASKED_TRAILER, CODING};
+use crate::error::TosError;
+use crate::reply::{ObjectBody, Reply, ReplyBody};
+use crate::request::Request;
+use crate::request::conditions;
+use crate::request::range::ByteRange;
+use crate::store::objects::Found;
+
+pub(super) const ROUTES: &[Route] = &[
+    Route {
+        name: "GetObject",
+        method: Method::GET,
+        target: Target::Object,
+        requires: &[],
+        public: true,
+        run: |call| Box::pin(async move { get_object(call) }),
+    },
+    Route {
+        name: "HeadObject",
+        method: Method::HEAD,
+        target: Target::Object,
+        requires: &[],
+        public: true,
+        run: |call| Box::pin(async move { head_object(call) }),
+    },
+];
+
+fn get_object(call: &Call) -> Result<Reply, TosError> {
+    let found = find(call)?;
+    let size = found.object.size;
+    let asked = call.request.header("range").and_then(ByteRange::parse);
+    let Some(asked) = asked else {
+        return Ok(with_body(call, &found, 0..size, head(call, &found)));
+    };
+    let range = asked.within(size).map_err(|_| {
+        TosError::new(
+            StatusCode::RANGE_NOT_SATISFIABLE,
+            "InvalidRange",
+            "The requested range is not satisfiable.",
+        )
+        .with_header("content-range", &format!("bytes */{size}"))
+    })?;
+    let mut reply = head(call, &found).with("content-range", &content_range(&range, size));
+    reply.status = StatusCode::PARTIAL_CONTENT;
+    Ok(with_body(call, &found, range, reply))
+}
+
+/// HEAD takes no notice of `Range`.
+fn head_object(call: &Call) -> Result<Reply, TosError> {
+    let found = find(call)?;
+    Ok(head(call, &found).with_body(ReplyBody::Announced(found.object.size)))
+}
+
+fn find(call: &Call) -> Result<Found, TosError> {
+    let version_id = call.request.query.non_empty("versionId");
+    let found = call.service.store.find(call.bucket(), call.key(), version_id)?;
+    conditions::check(&call.request.headers, &found.object.etag, found.modified)?;
+    Ok(found)
+}
+
+fn head(call: &Call, found: &Found) -> Reply {
+    let mut reply = Reply::ok();
+    stored_headers::apply(&mut reply, &found.object.headers, &call.request.query);
+    reply
+        .with("etag", &format!("\"{}\"", found.object.etag))
+        .with("last-modified", &found.modified.http())
+        .with("accept-ranges", "bytes")
+        .with("x-tos-hash-crc64ecma", &found.object.crc64.to_string())
+        .with("x-tos-storage-class", &found.object.storage_class)
+        .with_some("x-tos-version-id", found.version_id.as_deref())
+}
+
+fn with_body(call: &Call, found: &Found, range: Range<u64>, mut reply: Reply) -> Reply {
+    let ranged = reply.status == StatusCode::PARTIAL_CONTENT;
+    let range_crc = ranged && call.service.grants_range_crc() && asks_for_range_crc(&call.request);
+    if range_crc {
+        let own = reply
+            .headers
+            .get("content-encoding")
+            .and_then(|value| value.to_str().ok());
+        let coding = own.map_or(CODING.to_owned(), |own| format!("{CODING},{own}"));
+        let payload_len = (range.end - range.start).to_string();
+        reply = reply
+            .with("content-encoding", &coding)
+            .with("x-tos-raw-content-length", &payload_len);
+    }
+    reply.with_body(ReplyBody::Object(ObjectBody {
+        object: found.object.clone(),
+        range,
+        range_crc,
+    }))
+}
+
+fn asks_for_range_crc(request: &Request) -> bool {
+    let names = |header, word: &str| {
+        let value = request.header(header).unwrap_or_default();
+        value
+            .split(',')
+            .any(|item| item.trim().eq_ignore_ascii_case(word))
+    };
+    names("x-tos-trailer", ASKED_TRAILER)
+        && names("accept-encoding", CODING)
+        && !request.query.has("response-content-encoding")
+}
+
+fn content_range(range: &Range<u64>, size: u64) -> String {
+    format!("bytes {}-{}/{size}", range.start, range.end - 1)
+}

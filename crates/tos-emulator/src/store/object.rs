@@ -1,0 +1,194 @@
+//! What is stored under a key: versions, each an object or a delete marker.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+
+use super::blob::{Blob, BlobDirectory};
+use crate::clock::Timestamp;
+
+/// The id of a version written while versioning was not on.
+pub(crate) const NULL_VERSION: &str = "null";
+
+/// All versions of a key, the newest last.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Versions(pub(crate) Vec<Version>);
+
+/// One version of a key.
+#[derive(Clone, Debug)]
+pub(crate) struct Version {
+    pub(crate) id: String,
+    pub(crate) modified: Timestamp,
+    /// None for a delete marker.
+    pub(crate) object: Option<Arc<Object>>,
+}
+
+/// An object's bytes and attributes. `C` is where the bytes are: in memory [`Content`], in metadata [`ContentRecord`].
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(crate) struct Object<C = Content> {
+    pub(crate) size: u64,
+    /// Without quotes.
+    pub(crate) etag: String,
+    pub(crate) crc64: u64,
+    /// Standard and `x-tos-meta-` headers by lower-case name; values as Latin-1, so that any byte survives.
+    pub(crate) headers: BTreeMap<String, String>,
+    pub(crate) storage_class: String,
+    pub(crate) content: C,
+}
+
+/// Where an object's bytes come from.
+#[derive(Clone, Debug)]
+pub(crate) enum Content {
+    /// Files, one after the other.
+    Blobs(Vec<Arc<Blob>>),
+    /// Generated; see [`crate::virtual_content`].
+    Virtual { seed: u64 },
+}
+
+/// [`Content`] as metadata names it.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum ContentRecord {
+    Blobs(Vec<BlobRecord>),
+    Virtual { seed: u64 },
+}
+
+/// A blob as metadata names it.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(crate) struct BlobRecord {
+    pub(crate) name: String,
+    pub(crate) len: u64,
+}
+
+/// The file that holds a key's versions.
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) struct KeyRecord {
+    pub(crate) key: String,
+    pub(crate) versions: Vec<VersionRecord>,
+}
+
+/// A version as metadata names it.
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) struct VersionRecord {
+    id: String,
+    modified: Timestamp,
+    object: Option<Object<ContentRecord>>,
+}
+
+impl Versions {
+    pub(crate) fn latest(&self) -> Option<&Version> {
+        self.0.last()
+    }
+
+    pub(crate) fn find(&self, id: &str) -> Option<&Version> {
+        self.0.iter().find(|version| version.id == id)
+    }
+
+    pub(crate) fn record(&self, key: &str) -> KeyRecord {
+        KeyRecord {
+            key: key.to_owned(),
+            versions: self.0.iter().map(Version::record).collect(),
+        }
+    }
+}
+
+impl Version {
+    fn record(&self) -> VersionRecord {
+        VersionRecord {
+            id: self.id.clone(),
+            modified: self.modified,
+            object: self
+                .object
+                .as_ref()
+                .map(|object| object.with_content(object.content.record())),
+        }
+    }
+
+    /// Lets go of the version's bytes; they go with their last reader.
+    pub(crate) fn discard(&self) {
+        if let Some(object) = &self.object {
+            object.content.discard();
+        }
+    }
+}
+
+impl VersionRecord {
+    pub(crate) fn load(self, blobs: &BlobDirectory) -> Version {
+        let object = self
+            .object
+            .map(|object| Arc::new(object.with_content(object.content.clone().load(blobs))));
+        Version {
+            id: self.id,
+            modified: self.modified,
+            object,
+        }
+    }
+}
+
+impl<C> Object<C> {
+    fn with_content<D>(&self, content: D) -> Object<D> {
+        Object {
+            size: self.size,
+            etag: self.etag.clone(),
+            crc64: self.crc64,
+            headers: self.headers.clone(),
+            storage_class: self.storage_class.clone(),
+            content,
+        }
+    }
+}
+
+impl Content {
+    pub(crate) fn record(&self) -> ContentRecord {
+        match self {
+            Self::Blobs(blobs) => ContentRecord::Blobs(blobs.iter().map(|blob| blob.record()).collect()),
+            Self::Virtual { seed } => ContentRecord::Virtual { seed: *seed },
+        }
+    }
+
+    pub(crate) fn keep(&self) {
+        self.blobs().for_each(Blob::keep);
+    }
+
+    pub(crate) fn discard(&self) {
+        self.blobs().for_each(Blob::discard);
+    }
+
+    fn blobs(&self) -> impl Iterator<Item = &Blob> {
+        let blobs = match self {
+            Self::Blobs(blobs) => blobs.as_slice(),
+            Self::Virtual { .. } => &[],
+        };
+        blobs.iter().map(Arc::as_ref)
+    }
+}
+
+impl ContentRecord {
+    pub(crate) fn load(self, blobs: &BlobDirectory) -> Content {
+        match self {
+            Self::Blobs(records) => Content::Blobs(
+                records
+                    .into_iter()
+                    .map(|record| blobs.existing(record.name, record.len))
+                    .collect(),
+            ),
+            Self::Virtual { seed } => Content::Virtual { seed },
+        }
+    }
+}
+
+impl Blob {
+    pub(crate) fn record(&self) -> BlobRecord {
+        BlobRecord {
+            name: self.name.clone(),
+            len: self.len,
+        }
+    }
+}
+
+impl Object {
+    pub(crate) fn is_virtual(&self, seed: u64, size: u64) -> bool {
+        matches!(self.content, Content::Virtual { seed: own } if own == seed) && self.size == size
+    }
+}

@@ -1,0 +1,74 @@
+//! The same client for callers without an async runtime: it brings its own.
+//!
+//! Not to be used from async code: a blocking call there would stop the runtime's thread, and tokio panics at it.
+
+use std::io;
+use std::sync::Arc;
+
+use tokio::runtime::{Builder, Runtime};
+
+use crate::config::TosClientBuilder;
+use crate::download::{DownloadFile, HeadObject};
+use crate::error::{Error, ErrorKind, Result};
+use crate::object::HeadObjectOutput;
+use crate::outcome::DownloadFileOutput;
+
+/// A client of one endpoint whose calls block. Cheap to clone; clones share connections and threads.
+///
+/// ```no_run
+/// use tosget::blocking::TosClient;
+/// use tosget::{Credentials, DownloadFile};
+///
+/// # fn main() -> tosget::Result<()> {
+/// let client = TosClient::new(
+///     tosget::TosClient::builder().region("cn-beijing").credentials(Credentials::from_env()?),
+/// )?;
+/// client.download_file(DownloadFile::new("my-bucket", "models/llama.bin", "llama.bin"))?;
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Clone, Debug)]
+pub struct TosClient {
+    client: crate::TosClient,
+    runtime: Arc<Runtime>,
+}
+
+impl TosClient {
+    /// Makes a client as the builder says, and two threads for its work.
+    ///
+    /// # Errors
+    /// As [`TosClientBuilder::build`]; and if the threads can't be started.
+    pub fn new(builder: TosClientBuilder) -> Result<Self> {
+        let runtime = Builder::new_multi_thread()
+            .worker_threads(2)
+            .thread_name("tosget")
+            .enable_all()
+            .build();
+        let runtime = Arc::new(runtime.map_err(|error: io::Error| {
+            Error::new(ErrorKind::Disk, "could not start the threads of a client").with_source(error)
+        })?);
+        // Parts of a client may want to know the runtime they are made for.
+        let _entered = runtime.enter();
+        Ok(Self {
+            client: builder.build()?,
+            runtime: runtime.clone(),
+        })
+    }
+
+    /// As [`crate::TosClient::download_file`]; blocks until it is done. Stop it by a
+    /// [`CancelHook`](crate::CancelHook) from another thread.
+    ///
+    /// # Errors
+    /// The same.
+    pub fn download_file(&self, request: DownloadFile) -> Result<DownloadFileOutput> {
+        self.runtime.block_on(self.client.download_file(request))
+    }
+
+    /// As [`crate::TosClient::head_object`]; blocks until it is done.
+    ///
+    /// # Errors
+    /// The same.
+    pub fn head_object(&self, request: HeadObject) -> Result<HeadObjectOutput> {
+        self.runtime.block_on(self.client.head_object(request))
+    }
+}

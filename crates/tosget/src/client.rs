@@ -1,0 +1,95 @@
+//! The client: where requests go and with which keys. Cheap to clone; clones share connections.
+
+use std::sync::Arc;
+
+use crate::config::{ClientParts, ConfigError, TosClientBuilder};
+use crate::download::{DownloadFile, HeadObject};
+use crate::engine::Engine;
+use crate::error::{Error, Result};
+use crate::object::HeadObjectOutput;
+use crate::outcome::DownloadFileOutput;
+use crate::storage::SystemStorage;
+
+/// A client of one endpoint.
+///
+/// Needs a tokio runtime with time and I/O; [`blocking::TosClient`](crate::blocking::TosClient) brings its own.
+///
+/// ```no_run
+/// # async fn example() -> tosget::Result<()> {
+/// use tosget::{Credentials, DownloadFile, TosClient};
+///
+/// let client = TosClient::builder()
+///     .endpoint("https://tos-cn-beijing.volces.com")
+///     .credentials(Credentials::from_env()?)
+///     .build()?;
+/// let done = client.download_file(DownloadFile::new("my-bucket", "models/llama.bin", "llama.bin")).await?;
+/// println!("{} bytes, verified by {:?}", done.object.content_length, done.verification);
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Clone, Debug)]
+pub struct TosClient {
+    parts: Arc<ClientParts>,
+    engine: Engine,
+}
+
+impl TosClient {
+    /// Starts to configure a client.
+    pub fn builder() -> TosClientBuilder {
+        TosClientBuilder::new()
+    }
+
+    /// Brings an object to a local file: in parallel parts, resuming what an earlier call began, verified.
+    ///
+    /// The destination shows the object, whole, or what it showed before; never anything in between. Called again with
+    /// the same arguments after any failure, it fetches only what is missing.
+    ///
+    /// # Errors
+    /// See [`ErrorKind`](crate::ErrorKind). Whatever the error is, nothing that was downloaded is lost by it, save
+    /// where the result was not the object, or where the caller aborted.
+    ///
+    /// # Cancel safety
+    /// Dropping the future closes its connections and keeps the checkpoint, as
+    /// [`CancelHook::cancel(false)`](crate::CancelHook::cancel) does, except that what was received in the last moment
+    /// is not recorded and the next call reads back what is there before it believes it.
+    pub async fn download_file(&self, request: DownloadFile) -> Result<DownloadFileOutput> {
+        let spec = request.into_spec(&self.parts)?;
+        self.engine.run(spec).await
+    }
+
+    /// Asks what the service knows of an object, without its bytes.
+    ///
+    /// # Errors
+    /// As for [`download_file`](Self::download_file); nothing is written anywhere.
+    pub async fn head_object(&self, request: HeadObject) -> Result<HeadObjectOutput> {
+        let object = request.into_object_id(&self.parts)?;
+        self.engine.head(&object, self.parts.first_retries()).await
+    }
+
+    /// The endpoint, as it is asked.
+    pub fn endpoint(&self) -> &str {
+        self.parts.source.endpoint()
+    }
+}
+
+impl TosClientBuilder {
+    /// Makes the client. Reads certificates; connects to nothing.
+    ///
+    /// # Errors
+    /// [`ErrorKind::InvalidArgument`](crate::ErrorKind::InvalidArgument) for anything that can't work, such as a missing
+    /// region or an S3 endpoint.
+    pub fn build(self) -> Result<TosClient> {
+        let parts = Arc::new(self.into_parts()?);
+        let engine = Engine {
+            source: parts.source.clone(),
+            storage: Arc::new(SystemStorage),
+        };
+        Ok(TosClient { parts, engine })
+    }
+}
+
+impl From<ConfigError> for Error {
+    fn from(error: ConfigError) -> Self {
+        Self::invalid_argument(error.to_string())
+    }
+}

@@ -1,0 +1,443 @@
+//! Where a download's files go: the destination, the temporary file and the journal beside it. Mostly pure: names in,
+//! paths out; the few questions to the file system go through the storage seam.
+
+use std::ffi::OsStr;
+use std::fmt::Write as _;
+use std::io;
+use std::path::{Component, Path, PathBuf, absolute};
+
+use sha2::{Digest, Sha256};
+use thiserror::Error;
+
+use crate::error::Shown;
+use crate::storage::{FileKind, Storage};
+
+/// Endings of our own files. A destination can't have them, so an object can't be saved over a checkpoint.
+const TEMPORARY: &str = "tosget-part";
+const JOURNAL: &str = "tosget-journal";
+const ASIDE: &str = "aside";
+
+/// How much of the destination's name our own names repeat, for the eyes of whoever lists the directory. Together
+/// with the rest it stays below 143 bytes, the shortest limit in use (eCryptfs), however long the name is.
+const STEM_LEN: usize = 90;
+
+/// What a `file_path` and a key mean together.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Destination {
+    /// Write the object's bytes to this file.
+    File(PathBuf),
+    /// The key names a directory (it ends in a slash): create this directory and fetch nothing.
+    Directory(PathBuf),
+}
+
+/// Why a destination can't be used. Nothing was written.
+#[derive(Debug, Error)]
+pub(crate) enum BadDestination {
+    #[error("the destination path is empty")]
+    Empty,
+    #[error("the key would be saved outside of {directory}: {reason}")]
+    LeavesDirectory { directory: String, reason: &'static str },
+    #[error("{0} has no file name")]
+    NoFileName(String),
+    #[error("{0} is a directory")]
+    IsADirectory(String),
+    #[error("{0} is neither a file nor a directory")]
+    NotAFile(String),
+    #[error("{0} has a name that tosget keeps for its own files")]
+    Reserved(String),
+    #[error("the checkpoint file {0} is the destination itself")]
+    CheckpointIsDestination(String),
+    #[error("could not look at {path}")]
+    Look { path: String, source: io::Error },
+}
+
+/// Reads `file_path` as the SDKs of TOS do: an existing directory, or a path that ends in a separator, means
+/// "below that directory, named by the key".
+pub(crate) fn resolve(
+    storage: &dyn Storage,
+    file_path: &Path,
+    key: &str,
+) -> Result<Destination, BadDestination> {
+    if file_path.as_os_str().is_empty() {
+        return Err(BadDestination::Empty);
+    }
+    let is_directory = ends_in_separator(file_path) || is_directory(storage, file_path)?;
+    if !is_directory {
+        return checked_file(storage, file_path.to_owned()).map(Destination::File);
+    }
+    let joined = join_key(storage, file_path, key)?;
+    if key.ends_with('/') {
+        return Ok(Destination::Directory(joined));
+    }
+    checked_file(storage, joined).map(Destination::File)
+}
+
+fn ends_in_separator(path: &Path) -> bool {
+    path.as_os_str()
+        .as_encoded_bytes()
+        .last()
+        .is_some_and(|&byte| std::path::is_separator(byte as char))
+}
+
+/// Follows a link at the end, since the user named it.
+fn is_directory(storage: &dyn Storage, path: &Path) -> Result<bool, BadDestination> {
+    let look = |path: &Path| {
+        storage.stat(path).map_err(|source| BadDestination::Look {
+            path: Shown(path).to_string(),
+            source,
+        })
+    };
+    match look(path)?.map(|stat| stat.kind) {
+        Some(FileKind::Symlink) => {
+            Ok(look(&path.join("."))?.is_some_and(|stat| stat.kind == FileKind::Directory))
+        }
+        kind => Ok(kind == Some(FileKind::Directory)),
+    }
+}
+
+fn checked_file(storage: &dyn Storage, path: PathBuf) -> Result<PathBuf, BadDestination> {
+    let shown = || Shown(&path).to_string();
+    let name = path
+        .file_name()
+        .ok_or_else(|| BadDestination::NoFileName(shown()))?;
+    if is_reserved(name) {
+        return Err(BadDestination::Reserved(shown()));
+    }
+    let stat = storage.stat(&path).map_err(|source| BadDestination::Look {
+        path: shown(),
+        source,
+    })?;
+    match stat.map(|stat| stat.kind) {
+        Some(FileKind::Directory) => Err(BadDestination::IsADirectory(shown())),
+        Some(FileKind::Other) => Err(BadDestination::NotAFile(shown())),
+        // A symbolic link is replaced, never followed: it may lead out of the directory that the user named.
+        None | Some(FileKind::File | FileKind::Symlink) => Ok(path),
+    }
+}
+
+fn is_reserved(name: &OsStr) -> bool {
+    let name = name.to_string_lossy();
+    name.starts_with('.')
+        && [TEMPORARY, JOURNAL, ASIDE].iter().any(|ending| {
+            name.strip_suffix(ending)
+                .is_some_and(|rest| rest.ends_with('.') && (*ending != ASIDE || rest.contains(JOURNAL)))
+        })
+}
+
+/// Appends a key to a directory, or says why that would leave it. The key is hostile: it came from whoever could
+/// write to the bucket.
+fn join_key(storage: &dyn Storage, directory: &Path, key: &str) -> Result<PathBuf, BadDestination> {
+    let refuse = |reason| {
+        Err(BadDestination::LeavesDirectory {
+            directory: Shown(directory).to_string(),
+            reason,
+        })
+    };
+    if key.starts_with('/') {
+        return refuse("it is an absolute path");
+    }
+    if key.contains('\0') {
+        return refuse("it holds a NUL");
+    }
+    let mut path = directory.to_owned();
+    for name in key.split('/') {
+        match name {
+            // `a//b` names the same file as `a/b`, as everywhere on the system.
+            "" => continue,
+            "." | ".." => return refuse("it holds a . or .. segment"),
+            _ => {}
+        }
+        // On Windows a name may hold a drive, a separator or a device.
+        let mut components = Path::new(name).components();
+        if !matches!(
+            (components.next(), components.next()),
+            (Some(Component::Normal(_)), None)
+        ) {
+            return refuse("it is not a plain name on this system");
+        }
+        let stat = storage.stat(&path).map_err(|source| BadDestination::Look {
+            path: Shown(&path).to_string(),
+            source,
+        })?;
+        if path != directory && stat.is_some_and(|stat| stat.kind == FileKind::Symlink) {
+            return refuse("a symbolic link stands in the way");
+        }
+        path.push(name);
+    }
+    Ok(path)
+}
+
+/// The names of one download's files.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Places {
+    /// The final name.
+    pub(crate) destination: PathBuf,
+    /// The partial file, always in the destination's directory: a rename must not cross file systems.
+    pub(crate) temporary: PathBuf,
+    /// The journal; `None` where no checkpoint is wanted.
+    pub(crate) journal: Option<PathBuf>,
+    /// The caller named the journal's file, so that another download may have been given the same one.
+    pub(crate) journal_is_named: bool,
+}
+
+/// Where the journal shall be.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum CheckpointPlace {
+    /// Hidden beside the destination.
+    Beside,
+    /// This file; or this directory, under a name that no other destination has.
+    At(PathBuf),
+    /// No journal.
+    Nowhere,
+}
+
+impl Places {
+    pub(crate) fn new(
+        storage: &dyn Storage,
+        destination: PathBuf,
+        checkpoint: &CheckpointPlace,
+    ) -> Result<Self, BadDestination> {
+        let no_name = || BadDestination::NoFileName(Shown(&destination).to_string());
+        let look = |source| BadDestination::Look {
+            path: Shown(&destination).to_string(),
+            source,
+        };
+        let destination = absolute(&destination).map_err(look)?;
+        let name = destination.file_name().ok_or_else(no_name)?;
+        let temporary = destination.with_file_name(hidden_name(name, name.as_encoded_bytes(), TEMPORARY));
+        let mut journal_is_named = false;
+        let journal = match checkpoint {
+            CheckpointPlace::Nowhere => None,
+            CheckpointPlace::Beside => {
+                Some(destination.with_file_name(hidden_name(name, name.as_encoded_bytes(), JOURNAL)))
+            }
+            CheckpointPlace::At(place) if ends_in_separator(place) || is_directory(storage, place)? => {
+                let identity = destination.as_os_str().as_encoded_bytes();
+                Some(absolute(place.join(hidden_name(name, identity, JOURNAL))).map_err(look)?)
+            }
+            CheckpointPlace::At(place) => {
+                journal_is_named = true;
+                Some(absolute(place).map_err(look)?)
+            }
+        };
+        if journal
+            .as_ref()
+            .is_some_and(|journal| *journal == destination || *journal == temporary)
+        {
+            return Err(BadDestination::CheckpointIsDestination(
+                Shown(&destination).to_string(),
+            ));
+        }
+        Ok(Self {
+            destination,
+            temporary,
+            journal,
+            journal_is_named,
+        })
+    }
+}
+
+/// Where a journal that can't be used is kept for whoever wants to know.
+pub(crate) fn aside(journal: &Path) -> PathBuf {
+    let name = journal.file_name().unwrap_or_default();
+    let mut aside = name.to_owned();
+    aside.push(".");
+    aside.push(ASIDE);
+    if aside.len() > 255 {
+        return journal.with_file_name(hidden_name(name, name.as_encoded_bytes(), "tosget-journal.aside"));
+    }
+    journal.with_file_name(aside)
+}
+
+/// The directory that holds a file's name.
+pub(crate) fn directory_of(path: &Path) -> &Path {
+    match path.parent() {
+        Some(parent) if !parent.as_os_str().is_empty() => parent,
+        _ => Path::new("."),
+    }
+}
+
+/// A path as text that no other path has: what is not UTF-8, and `%`, is percent-encoded.
+pub(crate) fn path_text(path: &Path) -> String {
+    let mut text = String::new();
+    for chunk in path.as_os_str().as_encoded_bytes().utf8_chunks() {
+        text.push_str(&chunk.valid().replace('%', "%25"));
+        for byte in chunk.invalid() {
+            // Writing to a String can't fail.
+            let _ = write!(text, "%{byte:02X}");
+        }
+    }
+    text
+}
+
+/// `.name.0123456789abcdef.ending`: short enough whatever the name, and no two names share one.
+fn hidden_name(name: &OsStr, identity: &[u8], ending: &str) -> String {
+    let lossy = name.to_string_lossy();
+    let stem = &lossy[..lossy.floor_char_boundary(STEM_LEN)];
+    let mut hidden = format!(".{stem}.");
+    for byte in &Sha256::digest(identity)[..8] {
+        let _ = write!(hidden, "{byte:02x}");
+    }
+    hidden.push('.');
+    hidden.push_str(ending);
+    hidden
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use super::*;
+    use crate::storage::SystemStorage;
+
+    fn folder() -> tempfile::TempDir {
+        tempfile::tempdir().expect("a temporary directory")
+    }
+
+    fn places(destination: &Path, checkpoint: &CheckpointPlace) -> Places {
+        Places::new(&SystemStorage, destination.to_owned(), checkpoint).expect("a good destination")
+    }
+
+    #[test]
+    fn i10_no_key_leaves_the_named_directory() {
+        let folder = folder();
+        for key in [
+            "../x",
+            "a/../../x",
+            "..",
+            "/etc/passwd",
+            "a/./b",
+            "a\0b",
+            ".",
+            "./x",
+            "a/..",
+        ] {
+            let result = resolve(&SystemStorage, folder.path(), key);
+            assert!(
+                matches!(result, Err(BadDestination::LeavesDirectory { .. })),
+                "{key:?}: {result:?}"
+            );
+        }
+        assert_eq!(
+            fs::read_dir(folder.path()).expect("readable").count(),
+            0,
+            "nothing was written"
+        );
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn i10_a_planted_symbolic_link_is_not_followed_by_a_key() {
+        let (folder, outside) = (folder(), folder());
+        std::os::unix::fs::symlink(outside.path(), folder.path().join("models")).expect("linked");
+        let result = resolve(&SystemStorage, folder.path(), "models/a.bin");
+        assert!(
+            matches!(result, Err(BadDestination::LeavesDirectory { .. })),
+            "{result:?}"
+        );
+        // The user's own path may go through a link.
+        let named = resolve(&SystemStorage, &folder.path().join("models"), "a.bin").expect("fine");
+        assert_eq!(named, Destination::File(folder.path().join("models/a.bin")));
+    }
+
+    #[test]
+    fn a_directory_takes_the_key_as_its_name_and_a_file_path_is_taken_as_it_is() {
+        let folder = folder();
+        let path = |rest: &str| folder.path().join(rest);
+        let resolve =
+            |file_path: &Path, key| resolve(&SystemStorage, file_path, key).expect("a good destination");
+        assert_eq!(
+            resolve(folder.path(), "a/b.bin"),
+            Destination::File(path("a/b.bin"))
+        );
+        assert_eq!(
+            resolve(&path("new/"), "a//b.bin"),
+            Destination::File(path("new/a/b.bin"))
+        );
+        assert_eq!(
+            resolve(&path("new/"), "a/"),
+            Destination::Directory(path("new/a"))
+        );
+        assert_eq!(resolve(&path("file"), "a/"), Destination::File(path("file")));
+        assert_eq!(resolve(&path("file"), "../../x"), Destination::File(path("file")));
+    }
+
+    #[test]
+    fn names_stay_short_and_differ_whatever_the_file_is_called() {
+        let folder = folder();
+        let long_a = folder.path().join(format!("{}a", "模".repeat(84)));
+        let long_b = folder.path().join(format!("{}b", "模".repeat(84)));
+        let (a, b) = (
+            places(&long_a, &CheckpointPlace::Beside),
+            places(&long_b, &CheckpointPlace::Beside),
+        );
+        for path in [&a.temporary, &b.temporary, a.journal.as_ref().expect("wanted")] {
+            assert!(path.file_name().expect("a name").len() <= 143, "{path:?}");
+        }
+        assert_ne!(a.temporary, b.temporary);
+        assert_ne!(a.journal, b.journal);
+    }
+
+    #[test]
+    fn our_own_names_are_refused_as_destinations() {
+        let folder = folder();
+        let own = places(&folder.path().join("x"), &CheckpointPlace::Beside);
+        for path in [
+            own.temporary,
+            aside(own.journal.as_ref().expect("wanted")),
+            own.journal.expect("wanted"),
+        ] {
+            let result = resolve(&SystemStorage, &path, "k");
+            assert!(matches!(result, Err(BadDestination::Reserved(_))), "{path:?}");
+        }
+    }
+
+    #[test]
+    fn two_destinations_never_share_a_checkpoint_directory_entry() {
+        let folder = folder();
+        let checkpoints = CheckpointPlace::At(folder.path().join("checkpoints/"));
+        let a = places(&folder.path().join("node0/model.bin"), &checkpoints);
+        let b = places(&folder.path().join("node1/model.bin"), &checkpoints);
+        assert_ne!(a.journal, b.journal);
+        assert!(!a.journal_is_named);
+    }
+
+    #[test]
+    fn a_checkpoint_file_may_be_named_without_a_directory() {
+        let named = places(Path::new("out.bin"), &CheckpointPlace::At("my.ckpt".into()));
+        assert_eq!(
+            named.journal,
+            Some(absolute("my.ckpt").expect("a current directory"))
+        );
+        assert!(named.journal_is_named);
+    }
+
+    #[test]
+    fn the_destination_can_not_be_its_own_checkpoint() {
+        let result = Places::new(
+            &SystemStorage,
+            "out.bin".into(),
+            &CheckpointPlace::At("./out.bin".into()),
+        );
+        assert!(
+            matches!(result, Err(BadDestination::CheckpointIsDestination(_))),
+            "{result:?}"
+        );
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_device_is_not_a_destination() {
+        let result = resolve(&SystemStorage, Path::new("/dev/null"), "k");
+        assert!(matches!(result, Err(BadDestination::NotAFile(_))), "{result:?}");
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn paths_that_are_not_text_have_different_texts() {
+        use std::os::unix::ffi::OsStrExt;
+        let texts = [&b"/a\xff"[..], b"/a%FF", b"/a\xfe", "/a\u{fffd}".as_bytes()]
+            .map(|bytes| path_text(Path::new(OsStr::from_bytes(bytes))));
+        assert_eq!(texts, ["/a%FF", "/a%25FF", "/a%FE", "/a\u{fffd}"]);
+    }
+}

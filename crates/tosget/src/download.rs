@@ -1,0 +1,206 @@
+//! What a caller asks for, and how it becomes something that can't be wrong.
+
+use std::num::{NonZeroU64, NonZeroUsize};
+use std::path::PathBuf;
+
+use crate::cancel::CancelHook;
+use crate::config::ClientParts;
+use crate::destination::CheckpointPlace;
+use crate::engine::{Recheck, Spec};
+use crate::error::{Error, Result};
+use crate::names::{check_bucket, check_key};
+use crate::object::ObjectId;
+use crate::progress::Progress;
+
+/// Size of a part in bytes where none is given: 20 MiB, as in the official SDKs.
+pub const DEFAULT_PART_SIZE: u64 = 20 << 20;
+
+/// Parts in flight where no number is given: one connection to TOS brings 80 to 100 MB/s, so eight fill the default
+/// public bandwidth of an account (5 Gbit/s).
+pub const DEFAULT_TASK_NUM: usize = 8;
+
+/// The most parts in flight, as in the official Go SDK.
+const MAX_TASK_NUM: usize = 1000;
+
+/// A download to ask for: an object, a path, and whatever should differ from the defaults.
+///
+/// ```
+/// use tosget::DownloadFile;
+///
+/// let request = DownloadFile::new("my-bucket", "models/llama.bin", "/data/llama.bin")
+///     .with_part_size(64 << 20)
+///     .with_task_num(16);
+/// ```
+#[derive(Clone, Debug)]
+#[must_use]
+pub struct DownloadFile {
+    bucket: String,
+    key: String,
+    file_path: PathBuf,
+    version_id: Option<String>,
+    part_size: u64,
+    task_num: usize,
+    enable_checkpoint: bool,
+    checkpoint_file: Option<PathBuf>,
+    recheck: Recheck,
+    progress: Progress,
+    cancel_hook: CancelHook,
+}
+
+impl DownloadFile {
+    /// The object `key` of `bucket`, to `file_path`.
+    ///
+    /// The key is taken byte for byte. A `file_path` that is an existing directory, or that ends in a separator, means
+    /// "below this directory, named by the key"; a key that would leave it (`../x`, `/x`) is refused. If such a key ends
+    /// in a slash as well, the directory it names is created and nothing is fetched. Directories that are missing are
+    /// created. A symbolic link at the destination is replaced, not followed.
+    pub fn new(bucket: impl Into<String>, key: impl Into<String>, file_path: impl Into<PathBuf>) -> Self {
+        Self {
+            bucket: bucket.into(),
+            key: key.into(),
+            file_path: file_path.into(),
+            version_id: None,
+            part_size: DEFAULT_PART_SIZE,
+            task_num: DEFAULT_TASK_NUM,
+            enable_checkpoint: true,
+            checkpoint_file: None,
+            recheck: Recheck::Auto,
+            progress: Progress::new(),
+            cancel_hook: CancelHook::new(),
+        }
+    }
+
+    /// Downloads this version of the object (default: the current one). Empty means the same as not set.
+    pub fn with_version_id(mut self, version_id: impl Into<String>) -> Self {
+        self.version_id = Some(version_id.into());
+        self
+    }
+
+    /// Size of a part in bytes, at least 1 (default [`DEFAULT_PART_SIZE`]).
+    ///
+    /// It says how the object is cut for the tasks, and up to which size it comes in one request without a journal. It
+    /// may differ from call to call: what was downloaded is remembered in bytes, not in parts.
+    pub fn with_part_size(mut self, bytes: u64) -> Self {
+        self.part_size = bytes;
+        self
+    }
+
+    /// Parts in flight at once, 1 to 1000 (default [`DEFAULT_TASK_NUM`]). Each takes a connection and up to 1.5 MiB.
+    pub fn with_task_num(mut self, task_num: usize) -> Self {
+        self.task_num = task_num;
+        self
+    }
+
+    /// Whether to keep a checkpoint (default: yes). Without one a failed download leaves nothing, and nothing to resume.
+    pub fn with_enable_checkpoint(mut self, enable: bool) -> Self {
+        self.enable_checkpoint = enable;
+        self
+    }
+
+    /// Where the checkpoint's journal is kept (default: hidden, beside the destination): a file; or a directory, if it
+    /// exists or the path ends in a separator, in which each destination gets a file of its own. Missing directories
+    /// are created. The partial data stays beside the destination in any case.
+    pub fn with_checkpoint_file(mut self, path: impl Into<PathBuf>) -> Self {
+        self.checkpoint_file = Some(path.into());
+        self
+    }
+
+    /// When bytes of an earlier call are read back before they are believed (default [`Recheck::Auto`]).
+    pub fn with_recheck(mut self, recheck: Recheck) -> Self {
+        self.recheck = recheck;
+        self
+    }
+
+    /// Counts into this view of the progress, which can be read from any thread.
+    pub fn with_progress(mut self, progress: Progress) -> Self {
+        self.progress = progress;
+        self
+    }
+
+    /// Lets this hook stop the download.
+    pub fn with_cancel_hook(mut self, hook: CancelHook) -> Self {
+        self.cancel_hook = hook;
+        self
+    }
+
+    /// Checks everything that can be checked without asking anybody.
+    pub(crate) fn into_spec(self, client: &ClientParts) -> Result<Spec> {
+        let part_size = NonZeroU64::new(self.part_size)
+            .ok_or_else(|| Error::invalid_argument("part_size is 0: a part has at least 1 byte"))?;
+        let task_num = NonZeroUsize::new(self.task_num).filter(|tasks| tasks.get() <= MAX_TASK_NUM);
+        let task_num = task_num.ok_or_else(|| {
+            Error::invalid_argument(format!(
+                "task_num is {}: it must be 1 to {MAX_TASK_NUM}",
+                self.task_num
+            ))
+        })?;
+        let checkpoint = match (self.enable_checkpoint, self.checkpoint_file) {
+            (false, _) => CheckpointPlace::Nowhere,
+            (true, None) => CheckpointPlace::Beside,
+            (true, Some(path)) if path.as_os_str().is_empty() => CheckpointPlace::Beside,
+            (true, Some(path)) => CheckpointPlace::At(path),
+        };
+        Ok(Spec {
+            object: object_id(client, self.bucket, self.key, self.version_id)?,
+            file_path: self.file_path,
+            part_size,
+            task_num,
+            checkpoint,
+            recheck: self.recheck,
+            enable_crc: client.enable_crc,
+            first_retries: client.first_retries(),
+            max_retries: client.max_retries(),
+            idle: client.timeouts.idle,
+            cancel: self.cancel_hook,
+            progress: self.progress,
+        })
+    }
+}
+
+/// A question for what the service knows of an object.
+#[derive(Clone, Debug)]
+#[must_use]
+pub struct HeadObject {
+    bucket: String,
+    key: String,
+    version_id: Option<String>,
+}
+
+impl HeadObject {
+    /// About the object `key` of `bucket`.
+    pub fn new(bucket: impl Into<String>, key: impl Into<String>) -> Self {
+        Self {
+            bucket: bucket.into(),
+            key: key.into(),
+            version_id: None,
+        }
+    }
+
+    /// About this version of it (default: the current one). Empty means the same as not set.
+    pub fn with_version_id(mut self, version_id: impl Into<String>) -> Self {
+        self.version_id = Some(version_id.into());
+        self
+    }
+
+    pub(crate) fn into_object_id(self, client: &ClientParts) -> Result<ObjectId> {
+        object_id(client, self.bucket, self.key, self.version_id)
+    }
+}
+
+fn object_id(
+    client: &ClientParts,
+    bucket: String,
+    key: String,
+    version_id: Option<String>,
+) -> Result<ObjectId> {
+    // A custom domain stands for its bucket, whatever the caller calls it.
+    if !client.endpoint.is_custom_domain() {
+        check_bucket(&bucket).map_err(|error| Error::invalid_argument(error.to_string()))?;
+    }
+    check_key(&key).map_err(|error| Error::invalid_argument(error.to_string()))?;
+    Ok(ObjectId {
+        bucket,
+        key,
+        version_id: version_id.filter(|version| !version.is_empty()),
+    })
+}

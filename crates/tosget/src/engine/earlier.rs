@@ -1,0 +1,198 @@
+//! What an earlier run left: found and locked before the first request, judged after it.
+
+use std::time::Duration;
+
+use super::{Engine, Spec, blocking, canceled};
+use crate::coverage::Coverage;
+use crate::destination::{Places, path_text};
+use crate::error::{Error, ErrorKind, Shown};
+use crate::journal::format::{OwnerBlock, OwnerState, Seal};
+use crate::journal::{FoundJournal, Liveness, Look, current_owner, liveness};
+use crate::object::Fingerprint;
+use crate::storage::Stat;
+use crate::temporary::{OpenTemporary, TemporaryFile};
+
+/// An owner that is alive gives a sign of life this often.
+pub(super) const BEAT: Duration = Duration::from_secs(1);
+
+/// How long an owner that can't be seen is watched before it is taken for dead.
+const WATCH: Duration = Duration::from_secs(3);
+
+/// A lock may be held for a moment by a call that was just dropped, or a process that was just killed.
+const LOCK_PATIENCE: [Duration; 4] = [
+    Duration::from_millis(50),
+    Duration::from_millis(150),
+    Duration::from_millis(300),
+    Duration::from_millis(500),
+];
+
+/// What is there, locked by us.
+#[derive(Debug, Default)]
+pub(super) struct Earlier {
+    pub(super) temporary: Option<LeftTemporary>,
+    pub(super) journal: Option<Box<FoundJournal>>,
+}
+
+/// A temporary file of an earlier run, as it was found.
+#[derive(Debug)]
+pub(super) struct LeftTemporary {
+    pub(super) file: TemporaryFile,
+    pub(super) stat: Stat,
+}
+
+/// A journal and a temporary file that may belong to the object that is wanted.
+#[derive(Debug)]
+pub(super) struct Resumable<'a> {
+    pub(super) fingerprint: Fingerprint,
+    pub(super) claims: &'a Coverage,
+}
+
+impl Earlier {
+    /// Finds and locks what is there. Fails if another download is at work on it.
+    pub(super) async fn look(engine: &Engine, spec: &Spec, places: &Places) -> Result<Self, Error> {
+        let earlier = Self::look_patiently(engine, places).await?;
+        let Some(journal) = &earlier.journal else {
+            return Ok(earlier);
+        };
+        earlier.refuse_anothers_journal(spec, places)?;
+        if let Some(last) = &journal.last_owner {
+            match liveness(&current_owner([0; 16]), last) {
+                Liveness::Gone => {}
+                Liveness::Alive => return Err(held(places, Some(&last.owner.to_string()))),
+                Liveness::Unknown => tokio::select! {
+                    biased;
+                    () = spec.cancel.canceled() => return Err(canceled()),
+                    () = tokio::time::sleep(WATCH) => earlier.refuse_beating_heart(last, places)?,
+                },
+            }
+        }
+        Ok(earlier)
+    }
+
+    async fn look_patiently(engine: &Engine, places: &Places) -> Result<Self, Error> {
+        let mut patience = LOCK_PATIENCE.into_iter();
+        loop {
+            let (storage, at) = (engine.storage.clone(), places.clone());
+            let found = blocking(move || Self::look_once(&storage, &at)).await;
+            match (found, patience.next()) {
+                (Err(error), Some(wait)) if error.kind() == ErrorKind::CheckpointHeld => {
+                    tokio::time::sleep(wait).await
+                }
+                (found, _) => return found,
+            }
+        }
+    }
+
+    fn look_once(
+        storage: &std::sync::Arc<dyn crate::storage::Storage>,
+        places: &Places,
+    ) -> Result<Self, Error> {
+        let journal = match &places.journal {
+            None => None,
+            Some(path) => match FoundJournal::look(&**storage, path) {
+                Ok(Look::Nothing) => None,
+                Ok(Look::Found(journal)) => Some(journal),
+                Ok(Look::Held(owner)) => {
+                    return Err(held(places, owner.map(|owner| owner.to_string()).as_deref()));
+                }
+                Err(error) => return Err(Error::disk("open the checkpoint", path, error)),
+            },
+        };
+        let temporary = match TemporaryFile::open(storage, &places.temporary)? {
+            OpenTemporary::Ours(file) => {
+                let stat = file.stat()?;
+                Some(LeftTemporary { file, stat })
+            }
+            OpenTemporary::Absent => None,
+            OpenTemporary::Held => return Err(held(places, None)),
+        };
+        Ok(Self { temporary, journal })
+    }
+
+    /// A checkpoint file that the caller named may be in use for another download: its progress is not ours to drop.
+    fn refuse_anothers_journal(&self, spec: &Spec, places: &Places) -> Result<(), Error> {
+        let header = self
+            .journal
+            .as_ref()
+            .and_then(|journal| journal.header.as_ref().ok());
+        let (true, Some(header)) = (places.journal_is_named, header) else {
+            return Ok(());
+        };
+        let identity = &header.identity;
+        if identity.destination == path_text(&places.destination) {
+            return Ok(());
+        }
+        let message = format!(
+            "can't download {}: the checkpoint file {} belongs to the download of tos://{}/{} to {}",
+            spec.object,
+            Shown(places.journal.as_deref().unwrap_or(&places.destination)),
+            crate::object::Printable(&identity.bucket),
+            crate::object::Printable(&identity.key),
+            crate::object::Printable(&identity.destination),
+        );
+        let hint = "name another checkpoint file, or a directory: there each destination has its own";
+        Err(Error::new(ErrorKind::Checkpoint, message).with_hint(hint))
+    }
+
+    fn refuse_beating_heart(&self, before: &OwnerBlock, places: &Places) -> Result<(), Error> {
+        let Some(journal) = &self.journal else {
+            return Ok(());
+        };
+        let path = places.journal.as_deref().unwrap_or(&places.destination);
+        let now = journal
+            .owner_now()
+            .map_err(|error| Error::disk("read the checkpoint", path, error))?;
+        match now {
+            Some(now) if now != *before => Err(held(places, Some(&now.owner.to_string()))),
+            _ => Ok(()),
+        }
+    }
+
+    /// What can be gone on with, or why what is there can't be.
+    pub(super) fn resumable(&self, spec: &Spec) -> Result<Option<Resumable<'_>>, String> {
+        let Some(journal) = &self.journal else {
+            return Ok(None);
+        };
+        let header = journal.header.as_ref().map_err(ToString::to_string)?;
+        let identity = &header.identity;
+        let wanted = &spec.object;
+        if (&identity.bucket, &identity.key) != (&wanted.bucket, &wanted.key) {
+            return Err("it belongs to another object".into());
+        }
+        if identity.version_id != wanted.version_id {
+            return Err("it belongs to another version of the object".into());
+        }
+        if journal.claims.covered() == 0 {
+            return Err("it records no bytes".into());
+        }
+        Ok(Some(Resumable {
+            fingerprint: (&identity.object).into(),
+            claims: &journal.claims,
+        }))
+    }
+
+    /// Notes on an error that what is there was not touched and can be gone on with.
+    pub(super) fn kept(&self, error: Error, spec: &Spec, places: &Places) -> Error {
+        match (self.resumable(spec), &self.temporary, &places.journal) {
+            (Ok(Some(_)), Some(_), Some(journal)) => error.with_checkpoint(journal.clone()),
+            _ => error,
+        }
+    }
+
+    /// The temporary file as the last owner says it left it, if it let go in order.
+    pub(super) fn seal(&self) -> Option<(Seal, [u8; 16])> {
+        let last = self.journal.as_ref()?.last_owner.as_ref()?;
+        match last.state {
+            OwnerState::Released(seal) => Some((seal, last.owner.boot_id)),
+            OwnerState::Running => None,
+        }
+    }
+}
+
+/// Another download is at work on this destination.
+pub(super) fn held(places: &Places, holder: Option<&str>) -> Error {
+    let holder = holder.unwrap_or("another process or thread");
+    let message = format!("{} is being downloaded by {holder}", Shown(&places.destination));
+    Error::new(ErrorKind::CheckpointHeld, message)
+        .with_hint("wait for it to end, or choose another destination")
+}

@@ -1,0 +1,228 @@
+//! One download from beginning to end, as a sequence of steps that each prove the one before.
+//!
+//! ```text
+//! earlier ─▶ probe ─▶ prepare ─▶ collect (fetch, record, recheck) ─▶ finish (verify, commit)
+//! ```
+//!
+//! The engine knows all the pieces and no face: no environment variable, no terminal, no command line.
+
+mod collect;
+mod earlier;
+mod finish;
+mod prepare;
+mod probe;
+mod question;
+mod recheck;
+mod recorder;
+
+use std::num::{NonZeroU64, NonZeroUsize};
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use tokio::task::spawn_blocking;
+
+use crate::cancel::CancelHook;
+use crate::destination::{BadDestination, CheckpointPlace, Destination, Places, resolve};
+use crate::error::{Error, ErrorKind};
+use crate::object::{HeadObjectOutput, ObjectId};
+use crate::outcome::DownloadFileOutput;
+use crate::progress::Progress;
+use crate::source::Source;
+use crate::storage::Storage;
+use crate::verify::Verification;
+
+use earlier::Earlier;
+use prepare::Prepared;
+use question::Question;
+
+/// Everything a download is told, checked: no later step doubts it.
+#[derive(Clone, Debug)]
+pub(crate) struct Spec {
+    pub(crate) object: ObjectId,
+    pub(crate) file_path: PathBuf,
+    pub(crate) part_size: NonZeroU64,
+    pub(crate) task_num: NonZeroUsize,
+    pub(crate) checkpoint: CheckpointPlace,
+    pub(crate) recheck: Recheck,
+    pub(crate) enable_crc: bool,
+    /// Failures in a row that the first request bears, when nobody knows yet whether the endpoint is right.
+    pub(crate) first_retries: u32,
+    /// Failures in a row without progress that a task bears.
+    pub(crate) max_retries: u32,
+    pub(crate) idle: Duration,
+    pub(crate) cancel: CancelHook,
+    pub(crate) progress: Progress,
+}
+
+/// When bytes that an earlier run recorded are read back before they are believed.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Recheck {
+    /// Unless nothing can have happened to them: the earlier run ended in order, in this boot of this machine, and
+    /// the temporary file's identity, length and times are exactly as it left them.
+    #[default]
+    Auto,
+    /// Always.
+    Always,
+    /// Never. A file that was altered meanwhile is then noticed only by the CRC64 of the whole, if at all: the
+    /// CRC64 is combined from what the journal remembers.
+    Never,
+}
+
+/// What the engine works with.
+#[derive(Clone, Debug)]
+pub(crate) struct Engine {
+    pub(crate) source: Arc<dyn Source>,
+    pub(crate) storage: Arc<dyn Storage>,
+}
+
+impl Engine {
+    /// Runs one download. Dropping the future keeps the checkpoint, as a kill would.
+    pub(crate) async fn run(&self, spec: Spec) -> Result<DownloadFileOutput, Error> {
+        let began = Instant::now();
+        let places = match self.resolve(&spec).await? {
+            Resolved::File(places) => places,
+            Resolved::Directory(path) => return self.make_directory(&spec, path, began).await,
+        };
+        let earlier = Earlier::look(self, &spec, &places).await?;
+        let probed = self.or_canceled(&spec, probe::probe(self, &spec, &earlier)).await;
+        let probed = probed.map_err(|error| earlier.kept(error, &spec, &places))?;
+        match prepare::prepare(self, &spec, places, earlier, probed).await? {
+            Prepared::AlreadyCommitted(done) => Ok(done.output(&spec, began)),
+            Prepared::Ready(session) => {
+                let session = session.collect(&spec).await?;
+                session.finish(&spec, began).await
+            }
+        }
+    }
+
+    /// What the service knows of an object.
+    pub(crate) async fn head(&self, object: &ObjectId, retries: u32) -> Result<HeadObjectOutput, Error> {
+        let progress = Progress::new();
+        self.question(object, retries, &progress)
+            .head()
+            .await
+            .map(|head| head.object)
+    }
+
+    fn question<'a>(&'a self, object: &'a ObjectId, retries: u32, progress: &'a Progress) -> Question<'a> {
+        Question {
+            source: &*self.source,
+            object,
+            retries,
+            progress,
+        }
+    }
+
+    async fn resolve(&self, spec: &Spec) -> Result<Resolved, Error> {
+        let (storage, object) = (self.storage.clone(), spec.object.clone());
+        let (file_path, checkpoint) = (spec.file_path.clone(), spec.checkpoint.clone());
+        let resolved = blocking(move || -> Result<Resolved, BadDestination> {
+            match resolve(&*storage, &file_path, &object.key)? {
+                Destination::Directory(path) => Ok(Resolved::Directory(path)),
+                Destination::File(path) => Places::new(&*storage, path, &checkpoint).map(Resolved::File),
+            }
+        });
+        resolved.await.map_err(|bad| {
+            Error::invalid_argument(format!("can't download {}: {bad}", spec.object))
+                .with_hint_for_destination(&bad)
+        })
+    }
+
+    /// A key that ends in a slash stands for a directory: the object must exist, but nothing is fetched.
+    async fn make_directory(
+        &self,
+        spec: &Spec,
+        path: PathBuf,
+        began: Instant,
+    ) -> Result<DownloadFileOutput, Error> {
+        let head = self
+            .or_canceled(
+                spec,
+                self.question(&spec.object, spec.first_retries, &spec.progress)
+                    .head(),
+            )
+            .await?;
+        let (storage, target) = (self.storage.clone(), path.clone());
+        let made = blocking(move || storage.create_dir_all(&target)).await;
+        made.map_err(|error| Error::disk("create the directory", &path, error))?;
+        Ok(output(
+            spec,
+            head.object,
+            path,
+            Verification::SizeOnly,
+            None,
+            began,
+        ))
+    }
+
+    async fn or_canceled<T>(
+        &self,
+        spec: &Spec,
+        step: impl Future<Output = Result<T, Error>>,
+    ) -> Result<T, Error> {
+        tokio::select! {
+            biased;
+            () = spec.cancel.canceled() => Err(canceled()),
+            result = step => result,
+        }
+    }
+}
+
+enum Resolved {
+    File(Places),
+    Directory(PathBuf),
+}
+
+impl Error {
+    fn with_hint_for_destination(self, bad: &BadDestination) -> Self {
+        match bad {
+            BadDestination::LeavesDirectory { .. } => {
+                self.with_hint("name the file to write to, instead of a directory")
+            }
+            BadDestination::IsADirectory(_) => {
+                self.with_hint("end the path with a slash to save the object below it")
+            }
+            _ => self,
+        }
+    }
+}
+
+/// The text is the official SDKs'.
+fn canceled() -> Error {
+    Error::new(ErrorKind::Canceled, "the task is canceled")
+}
+
+/// Runs file work where it may block.
+async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> T {
+    spawn_blocking(work)
+        .await
+        .expect("file work neither panics nor is aborted")
+}
+
+fn output(
+    spec: &Spec,
+    object: HeadObjectOutput,
+    file_path: PathBuf,
+    verification: Verification,
+    crc: Option<crate::checksum::Crc64>,
+    began: Instant,
+) -> DownloadFileOutput {
+    let counts = spec.progress.snapshot();
+    DownloadFileOutput {
+        object,
+        file_path,
+        bytes_fetched: counts.fetched_bytes,
+        bytes_resumed: counts.resumed_bytes,
+        requests: counts.requests,
+        retries: counts.retries,
+        elapsed: began.elapsed(),
+        verification,
+        set_aside: None,
+        content_crc64: crc.map(|crc| crc.0),
+    }
+}
+
+#[cfg(test)]
+mod tests;

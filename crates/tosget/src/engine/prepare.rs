@@ -1,0 +1,326 @@
+//! Between the first answer and the first byte written: decide what of the earlier run is used, and have the temporary
+//! file and the journal ready.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Instant;
+
+use super::earlier::{Earlier, LeftTemporary, held};
+use super::probe::{EarlierFits, Probed};
+use super::recorder::Recorder;
+use super::{Engine, Recheck, Spec, blocking, output};
+use crate::coverage::{Coverage, Segment, Standing};
+use crate::destination::{Places, aside, directory_of, path_text};
+use crate::error::Error;
+use crate::journal::format::Identity;
+use crate::journal::{Journal, current_owner};
+use crate::object::HeadObjectOutput;
+use crate::outcome::DownloadFileOutput;
+use crate::plan::part_count;
+use crate::range::ByteRange;
+use crate::source::RangeResponse;
+use crate::storage::{FileKind, Storage};
+use crate::temporary::{OpenTemporary, TemporaryFile};
+use crate::verify::{Pin, Verification};
+
+/// A download whose files are open and locked, ready to take bytes.
+#[derive(Debug)]
+pub(super) struct Session {
+    pub(super) engine: Engine,
+    pub(super) places: Places,
+    pub(super) scratch: Scratch,
+    pub(super) recorder: Recorder,
+    pub(super) head: HeadObjectOutput,
+    pub(super) pin: Pin,
+    /// What is believed to be in the temporary file.
+    pub(super) coverage: Coverage,
+    /// What the journal claims and has to be read back first.
+    pub(super) doubtful: Vec<Segment>,
+    pub(super) opened: Option<(ByteRange, RangeResponse)>,
+    /// Why an earlier checkpoint could not be used.
+    pub(super) set_aside: Option<String>,
+}
+
+/// The temporary file, and whether it goes when the session goes: without a journal nobody could go on with it.
+#[derive(Debug)]
+pub(super) struct Scratch {
+    pub(super) file: TemporaryFile,
+    pub(super) keep: bool,
+}
+
+impl Drop for Scratch {
+    fn drop(&mut self) {
+        if !self.keep
+            && let Err(error) = self.file.clone().remove()
+        {
+            tracing::warn!(%error, "a temporary file was left behind");
+        }
+    }
+}
+
+#[derive(Debug)]
+pub(super) enum Prepared {
+    Ready(Box<Session>),
+    /// An earlier run had finished but for the removal of its journal.
+    AlreadyCommitted(Committed),
+}
+
+/// A destination that already is the object.
+#[derive(Debug)]
+pub(super) struct Committed {
+    head: HeadObjectOutput,
+    destination: PathBuf,
+    whole: Segment,
+}
+
+impl Committed {
+    pub(super) fn output(self, spec: &Spec, began: Instant) -> DownloadFileOutput {
+        spec.progress.begin(
+            self.whole.range.end(),
+            part_count(self.whole.range.end(), spec.part_size),
+        );
+        spec.progress.resumed(self.whole.range.len());
+        let proven = spec.enable_crc && self.head.hash_crc64ecma == Some(self.whole.crc.0);
+        let by = if proven {
+            Verification::Crc64
+        } else {
+            Verification::SizeOnly
+        };
+        output(spec, self.head, self.destination, by, Some(self.whole.crc), began)
+    }
+}
+
+pub(super) async fn prepare(
+    engine: &Engine,
+    spec: &Spec,
+    places: Places,
+    earlier: Earlier,
+    probed: Probed,
+) -> Result<Prepared, Error> {
+    let size = probed.pin.fingerprint.size;
+    spec.progress.begin(size, part_count(size, spec.part_size));
+    let (engine, spec) = (engine.clone(), spec.clone());
+    blocking(move || {
+        Preparation {
+            engine,
+            spec,
+            places,
+            probed,
+        }
+        .run(earlier)
+    })
+    .await
+}
+
+struct Preparation {
+    engine: Engine,
+    spec: Spec,
+    places: Places,
+    probed: Probed,
+}
+
+impl Preparation {
+    fn run(self, mut earlier: Earlier) -> Result<Prepared, Error> {
+        if let Some(committed) = self.committed_before(&earlier)? {
+            return Ok(Prepared::AlreadyCommitted(committed));
+        }
+        let set_aside = self.reason_to_start_afresh(&earlier);
+        if let Some(reason) = &set_aside {
+            self.set_aside(&mut earlier, reason)?;
+        }
+        self.create_directories()?;
+        let (coverage, doubtful) = self.judge_claims(&earlier);
+        let Earlier { temporary, journal } = earlier;
+        let temporary = match temporary {
+            Some(left) => left.file,
+            None => self.create_temporary()?,
+        };
+        let mut scratch = Scratch {
+            file: temporary,
+            keep: journal.is_some(),
+        };
+        scratch.file.reserve(self.probed.pin.fingerprint.size)?;
+        let journal = match journal {
+            Some(journal) => self.adopt(*journal)?,
+            None => self.create_journal()?,
+        };
+        scratch.keep = journal.is_some();
+        Ok(Prepared::Ready(Box::new(Session {
+            engine: self.engine,
+            places: self.places,
+            scratch,
+            recorder: Recorder::new(journal),
+            head: self.probed.head.object,
+            pin: self.probed.pin,
+            coverage,
+            doubtful,
+            opened: self.probed.opened,
+            set_aside,
+        })))
+    }
+
+    /// A crash can fall between the rename and the removal of the journal: then the destination *is* the temporary
+    /// file that the journal's last owner sealed when it had everything.
+    fn committed_before(&self, earlier: &Earlier) -> Result<Option<Committed>, Error> {
+        let (EarlierFits::SameObject, None, Some(journal)) =
+            (&self.probed.earlier, &earlier.temporary, &earlier.journal)
+        else {
+            return Ok(None);
+        };
+        let size = self.probed.pin.fingerprint.size;
+        let mut joined = Coverage::new();
+        journal
+            .claims
+            .segments()
+            .for_each(|segment| joined.insert(segment, Standing::Settled));
+        let (Some(crc), Some(range), Some((seal, _))) =
+            (joined.whole(size), ByteRange::new(0, size), earlier.seal())
+        else {
+            return Ok(None);
+        };
+        let path = &self.places.destination;
+        let stat = self
+            .engine
+            .storage
+            .stat(path)
+            .map_err(|error| Error::disk("look at", path, error))?;
+        let is_it = stat.is_some_and(|stat| {
+            stat.kind == FileKind::File
+                && (stat.id, stat.len, stat.modified_ns) == (seal.id, seal.len, seal.modified_ns)
+                && stat.len == size
+        });
+        if !is_it {
+            return Ok(None);
+        }
+        let journal = self.places.journal.as_deref().unwrap_or(path);
+        self.engine
+            .storage
+            .remove(journal)
+            .map_err(|error| Error::disk("remove", journal, error))?;
+        let head = self.probed.head.object.clone();
+        Ok(Some(Committed {
+            head,
+            destination: path.clone(),
+            whole: Segment { range, crc },
+        }))
+    }
+
+    fn reason_to_start_afresh(&self, earlier: &Earlier) -> Option<String> {
+        earlier.journal.as_ref()?;
+        match &self.probed.earlier {
+            EarlierFits::Useless(reason) => Some(reason.clone()),
+            EarlierFits::SameObject if earlier.temporary.is_none() => {
+                Some("its temporary file is gone".to_owned())
+            }
+            EarlierFits::SameObject | EarlierFits::Nothing => None,
+        }
+    }
+
+    /// The journal is kept under another name for whoever wants to know; its temporary file is used again from zero.
+    fn set_aside(&self, earlier: &mut Earlier, reason: &str) -> Result<(), Error> {
+        let (Some(_), Some(path)) = (earlier.journal.take(), &self.places.journal) else {
+            return Ok(());
+        };
+        let aside = aside(path);
+        tracing::warn!(journal = %path.display(), aside = %aside.display(), reason, "the checkpoint can't be used, starting afresh");
+        self.engine
+            .storage
+            .rename(path, &aside)
+            .map_err(|error| Error::disk("set aside", path, error))
+    }
+
+    fn create_directories(&self) -> Result<(), Error> {
+        for path in [Some(&self.places.destination), self.places.journal.as_ref()]
+            .into_iter()
+            .flatten()
+        {
+            let directory = directory_of(path);
+            let created = self.engine.storage.create_dir_all(directory);
+            created.map_err(|error| Error::disk("create the directory", directory, error))?;
+        }
+        Ok(())
+    }
+
+    fn create_temporary(&self) -> Result<TemporaryFile, Error> {
+        match TemporaryFile::open_or_create(&self.engine.storage, &self.places.temporary)? {
+            OpenTemporary::Ours(file) => Ok(file),
+            OpenTemporary::Held | OpenTemporary::Absent => Err(held(&self.places, None)),
+        }
+    }
+
+    /// Splits what the journal claims into what is believed and what has to be read back (invariant I3).
+    fn judge_claims(&self, earlier: &Earlier) -> (Coverage, Vec<Segment>) {
+        let (Some(journal), Some(left)) = (&earlier.journal, &earlier.temporary) else {
+            return (Coverage::new(), Vec::new());
+        };
+        // What lies beyond the file's end is not there, whatever the journal says.
+        let there = journal
+            .claims
+            .segments()
+            .filter(|segment| segment.range.end() <= left.stat.len);
+        if !self.believes(earlier, left) {
+            return (Coverage::new(), there.collect());
+        }
+        let mut coverage = Coverage::new();
+        there.for_each(|segment| coverage.insert(segment, Standing::Settled));
+        self.spec.progress.resumed(coverage.covered());
+        (coverage, Vec::new())
+    }
+
+    fn believes(&self, earlier: &Earlier, left: &LeftTemporary) -> bool {
+        match self.spec.recheck {
+            Recheck::Never => true,
+            Recheck::Always => false,
+            Recheck::Auto => earlier.seal().is_some_and(|(seal, boot_id)| {
+                let me = current_owner([0; 16]);
+                let same_boot = me.boot_id != [0; 16] && me.boot_id == boot_id;
+                same_boot && seal == left.stat.into() && seal.len == self.probed.pin.fingerprint.size
+            }),
+        }
+    }
+
+    fn adopt(&self, journal: crate::journal::FoundJournal) -> Result<Option<Journal>, Error> {
+        let path = self.places.journal.as_deref().unwrap_or(&self.places.temporary);
+        journal
+            .adopt(current_owner(token()))
+            .map_err(|error| Error::disk("take over the checkpoint", path, error))
+    }
+
+    /// A journal for an object that is worth one: what is not larger than a part comes in one request, whole or not.
+    fn create_journal(&self) -> Result<Option<Journal>, Error> {
+        let size = self.probed.pin.fingerprint.size;
+        let Some(path) = self
+            .places
+            .journal
+            .as_deref()
+            .filter(|_| size > self.spec.part_size.get())
+        else {
+            return Ok(None);
+        };
+        let object = &self.spec.object;
+        let identity = Identity {
+            endpoint: self.engine.source.endpoint().to_owned(),
+            bucket: object.bucket.clone(),
+            key: object.key.clone(),
+            version_id: object.version_id.clone(),
+            object: (&self.probed.pin.fingerprint).into(),
+            destination: path_text(&self.places.destination),
+        };
+        let storage: &Arc<dyn Storage> = &self.engine.storage;
+        let created = Journal::create(
+            &**storage,
+            path,
+            &identity,
+            current_owner(token()),
+            fastrand::u64(..),
+        );
+        match created.map_err(|error| Error::disk("create the checkpoint", path, error))? {
+            Some(journal) => Ok(Some(journal)),
+            None => Err(held(&self.places, None)),
+        }
+    }
+}
+
+fn token() -> [u8; 16] {
+    fastrand::u128(..).to_le_bytes()
+}

@@ -1,0 +1,132 @@
+//! The first request: it tells what the object is, and its body is already the first piece of it.
+//!
+//! It is a ranged GET, not a HEAD: the error answer to a HEAD has no body, so the server's code and words would be
+//! lost to the user.
+
+use std::num::NonZeroU64;
+
+use super::earlier::{Earlier, Resumable};
+use super::question::Question;
+use super::{Engine, Spec};
+use crate::error::Error;
+use crate::error::attempt::{AttemptError, ResponseFault};
+use crate::object::Fingerprint;
+use crate::plan::Plan;
+use crate::range::ByteRange;
+use crate::response::ResponseHead;
+use crate::source::RangeResponse;
+use crate::verify::{Pin, answered_range};
+
+/// What the probe found.
+#[derive(Debug)]
+pub(super) struct Probed {
+    pub(super) head: ResponseHead,
+    pub(super) pin: Pin,
+    pub(super) earlier: EarlierFits,
+    /// The body that has begun to come, and the range it is for.
+    pub(super) opened: Option<(ByteRange, RangeResponse)>,
+}
+
+/// Whether the object is the one that the earlier run fetched from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum EarlierFits {
+    /// There was no earlier run.
+    Nothing,
+    SameObject,
+    /// What was left is of no use, and why.
+    Useless(String),
+}
+
+/// Makes the first request, for a first piece that is missing.
+pub(super) async fn probe(engine: &Engine, spec: &Spec, earlier: &Earlier) -> Result<Probed, Error> {
+    let question = engine.question(&spec.object, spec.first_retries, &spec.progress);
+    let fits = match earlier.resumable(spec) {
+        Ok(None) => EarlierFits::Nothing,
+        Err(reason) => EarlierFits::Useless(reason),
+        Ok(Some(resumable)) => match probe_pinned(&question, spec.part_size, &resumable).await? {
+            Ok(probed) => return Ok(probed),
+            Err(changed) => EarlierFits::Useless(changed),
+        },
+    };
+    probe_fresh(&question, spec.part_size, fits).await
+}
+
+/// Goes on with an earlier run's object. The inner error says why that object is not there any more.
+async fn probe_pinned(
+    question: &Question<'_>,
+    part_size: NonZeroU64,
+    resumable: &Resumable<'_>,
+) -> Result<Result<Probed, String>, Error> {
+    let pinned = &resumable.fingerprint;
+    let missing = Plan::new(resumable.claims.gaps(pinned.size), part_size).take();
+    // Where nothing is missing, one byte still has to prove that the object is the same.
+    let range = missing.map_or_else(|| ByteRange::new(0, 1).expect("not empty"), |piece| piece.range);
+    let response = match question.get(range, Some(pinned)).await {
+        Ok(response) => response,
+        // 416: the object became so short that the range lies beyond it, and the server looked at that first.
+        Err((_, AttemptError::Server(server))) if matches!(server.status_code, 412 | 416) => {
+            return Ok(Err("the object was replaced since".to_owned()));
+        }
+        Err((_, AttemptError::Response(fault @ ResponseFault::Changed { .. }))) => {
+            return Ok(Err(fault.to_string()));
+        }
+        Err(unanswered) => return Err(question.failed(unanswered)),
+    };
+    let head = response.head.clone();
+    let pin = Pin::new(&head);
+    let pin = Pin {
+        fingerprint: merged(pinned, &pin.fingerprint),
+        ..pin
+    };
+    let opened = missing.map(|_| (range, response));
+    Ok(Ok(Probed {
+        head,
+        pin,
+        earlier: EarlierFits::SameObject,
+        opened,
+    }))
+}
+
+async fn probe_fresh(
+    question: &Question<'_>,
+    part_size: NonZeroU64,
+    earlier: EarlierFits,
+) -> Result<Probed, Error> {
+    let asked = ByteRange::new(0, part_size.get()).expect("a part is not empty");
+    let response = match question.get(asked, None).await {
+        Ok(response) => response,
+        // No range of an empty object can be satisfied. HEAD says whether that is so.
+        Err((attempts, AttemptError::Server(server))) if server.status_code == 416 => {
+            let head = question.head().await?;
+            if head.object.content_length > 0 {
+                return Err(question.failed((attempts, AttemptError::Server(server))));
+            }
+            return Ok(Probed {
+                pin: Pin::new(&head),
+                head,
+                earlier,
+                opened: None,
+            });
+        }
+        Err(unanswered) => return Err(question.failed(unanswered)),
+    };
+    let head = response.head.clone();
+    let range = answered_range(asked, &head).expect("the answer was checked");
+    Ok(Probed {
+        pin: Pin::new(&head),
+        head,
+        earlier,
+        opened: range.map(|range| (range, response)),
+    })
+}
+
+/// What two reads of the same object know together.
+fn merged(before: &Fingerprint, now: &Fingerprint) -> Fingerprint {
+    Fingerprint {
+        size: now.size,
+        etag: now.etag.clone().or_else(|| before.etag.clone()),
+        crc64: now.crc64.or(before.crc64),
+        version_id: now.version_id.clone().or_else(|| before.version_id.clone()),
+        last_modified: now.last_modified.or(before.last_modified),
+    }
+}

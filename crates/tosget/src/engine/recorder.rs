@@ -1,0 +1,77 @@
+//! Keeps the journal: records what tasks report, beats its heart, lets go of it. Without a journal it does nothing.
+
+use std::io;
+use std::path::{Path, PathBuf};
+
+use super::blocking;
+use crate::error::Error;
+use crate::journal::format::Record;
+use crate::journal::{Journal, Ownership};
+use crate::storage::Stat;
+
+/// Writes the journal from async code: one small write at a time, on a blocking thread.
+#[derive(Debug)]
+pub(super) struct Recorder {
+    journal: Option<Journal>,
+}
+
+impl Recorder {
+    pub(super) fn new(journal: Option<Journal>) -> Self {
+        Self { journal }
+    }
+
+    /// Where the journal is, if there is one.
+    pub(super) fn path(&self) -> Option<PathBuf> {
+        self.journal.as_ref().map(|journal| journal.path().to_owned())
+    }
+
+    pub(super) async fn record(&mut self, records: Vec<Record>) -> Result<(), Error> {
+        if records.is_empty() {
+            return Ok(());
+        }
+        self.with_journal("write the checkpoint", move |journal| journal.append(&records))
+            .await
+            .map(|_| ())
+    }
+
+    /// Gives a sign of life; tells if somebody else has the checkpoint by now.
+    pub(super) async fn beat(&mut self) -> Result<Ownership, Error> {
+        let beaten = self.with_journal("write the checkpoint", Journal::beat).await?;
+        Ok(beaten.unwrap_or(Ownership::Ours))
+    }
+
+    /// Lets go of the journal. With the temporary file's looks, the next run may believe it without reading.
+    pub(super) async fn release(&mut self, temporary: Option<Stat>) -> Result<(), Error> {
+        let Some(stat) = temporary else {
+            // Left as "running": who looks at it next can't tell us from a process that died, and reads back.
+            return Ok(());
+        };
+        self.with_journal("write the checkpoint", move |journal| journal.release(stat))
+            .await
+            .map(|_| ())
+    }
+
+    /// Closes the journal, which gives its lock back.
+    pub(super) fn close(&mut self) {
+        self.journal = None;
+    }
+
+    async fn with_journal<T: Send + 'static>(
+        &mut self,
+        doing: &str,
+        work: impl FnOnce(&mut Journal) -> io::Result<T> + Send + 'static,
+    ) -> Result<Option<T>, Error> {
+        let Some(mut journal) = self.journal.take() else {
+            return Ok(None);
+        };
+        let (journal, result) = blocking(move || {
+            let result = work(&mut journal);
+            (journal, result)
+        })
+        .await;
+        let path: &Path = journal.path();
+        let result = result.map(Some).map_err(|error| Error::disk(doing, path, error));
+        self.journal = Some(journal);
+        result
+    }
+}

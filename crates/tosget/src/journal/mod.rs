@@ -1,0 +1,253 @@
+//! The journal: what the temporary file of one download holds, kept so that the next run can go on.
+//!
+//! It is an append-only list of small checksummed records behind a header that says what it belongs to. Recording a
+//! segment is one small write, whatever the size of the object. All calls block.
+
+pub(crate) mod format;
+mod owner;
+
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use crate::coverage::{Coverage, Standing};
+use crate::storage::{Locked, OpenMode, Stat, Storage, StoredFile, open_locked};
+
+use format::{
+    Damage, Header, Identity, MAX_HEADER_LEN, OWNER_AT, OWNER_LEN, Owner, OwnerBlock, OwnerState, RECORD_LEN,
+    Record, decode_header, encode_header,
+};
+pub(crate) use owner::{Liveness, current_owner, liveness};
+
+/// Claims are joined up to this many bytes: what is read back at a time, and what one bad byte can cost.
+pub(crate) const CLAIM_LIMIT: u64 = 16 << 20;
+
+/// How many records are read at a time.
+const RECORDS_AT_A_TIME: usize = 2048;
+
+/// A journal that is open, locked and ours to write.
+#[derive(Debug)]
+pub(crate) struct Journal {
+    file: Arc<dyn StoredFile>,
+    path: PathBuf,
+    nonce: u64,
+    records_at: u64,
+    next_index: u64,
+    owner: Owner,
+    beat: u64,
+}
+
+/// Whether we still own the checkpoint.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Ownership {
+    Ours,
+    /// Somebody took it over: locks lie on some network file systems.
+    TakenBy(Box<Owner>),
+}
+
+impl Journal {
+    /// Starts a journal where there is none. `None`: somebody else was faster, look again.
+    ///
+    /// The header is made durable, so that a power cut costs the newest records at most.
+    pub(crate) fn create(
+        storage: &dyn Storage,
+        path: &Path,
+        identity: &Identity,
+        owner: Owner,
+        nonce: u64,
+    ) -> io::Result<Option<Self>> {
+        let file = match open_locked(storage, path, OpenMode::CreateNew) {
+            Ok(Locked::Ours(file)) => file,
+            Ok(Locked::Held | Locked::Moved | Locked::Absent) => return Ok(None),
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => return Ok(None),
+            Err(error) => return Err(error),
+        };
+        let block = OwnerBlock {
+            owner: owner.clone(),
+            beat: 0,
+            state: OwnerState::Running,
+        };
+        let too_long = || io::Error::new(io::ErrorKind::InvalidInput, "the journal's identity is too long");
+        let header = encode_header(identity, nonce, &block).ok_or_else(too_long)?;
+        file.write_at(&header, 0)?;
+        file.sync()?;
+        let records_at = header.len() as u64;
+        Ok(Some(Self {
+            file,
+            path: path.to_owned(),
+            nonce,
+            records_at,
+            next_index: 0,
+            owner,
+            beat: 0,
+        }))
+    }
+
+    /// Appends records in one write.
+    pub(crate) fn append(&mut self, records: &[Record]) -> io::Result<()> {
+        let mut bytes = Vec::with_capacity(records.len() * RECORD_LEN);
+        for (index, record) in (self.next_index..).zip(records) {
+            bytes.extend(record.encode(self.nonce, index));
+        }
+        self.file
+            .write_at(&bytes, self.records_at + self.next_index * RECORD_LEN as u64)?;
+        self.next_index += records.len() as u64;
+        Ok(())
+    }
+
+    /// Gives a sign of life, after making sure that nobody took the checkpoint over.
+    pub(crate) fn beat(&mut self) -> io::Result<Ownership> {
+        if let Some(other) = read_owner(&*self.file)?
+            .map(|block| block.owner)
+            .filter(|other| other.token != self.owner.token)
+        {
+            return Ok(Ownership::TakenBy(Box::new(other)));
+        }
+        self.beat += 1;
+        self.write_owner(OwnerState::Running)?;
+        Ok(Ownership::Ours)
+    }
+
+    /// Lets go in order: `temporary` is how the temporary file looks after the last write to it.
+    pub(crate) fn release(&mut self, temporary: Stat) -> io::Result<()> {
+        self.beat += 1;
+        self.write_owner(OwnerState::Released(temporary.into()))
+    }
+
+    pub(crate) fn path(&self) -> &Path {
+        &self.path
+    }
+
+    fn write_owner(&self, state: OwnerState) -> io::Result<()> {
+        let block = OwnerBlock {
+            owner: self.owner.clone(),
+            beat: self.beat,
+            state,
+        };
+        self.file.write_at(&block.encode(), OWNER_AT)
+    }
+}
+
+/// A journal that was there before us: locked, read, and not changed yet.
+#[derive(Debug)]
+pub(crate) struct FoundJournal {
+    file: Arc<dyn StoredFile>,
+    path: PathBuf,
+    /// What it belongs to, or why it can't be used.
+    pub(crate) header: Result<Header, Damage>,
+    /// Its last owner; `None` if that can't be read.
+    pub(crate) last_owner: Option<OwnerBlock>,
+    /// What it says the temporary file holds, in pieces of at most [`CLAIM_LIMIT`].
+    pub(crate) claims: Coverage,
+    /// Records that were torn or damaged and are not believed.
+    pub(crate) dropped: u64,
+    next_index: u64,
+}
+
+/// What is at a journal's path.
+#[derive(Debug)]
+pub(crate) enum Look {
+    Nothing,
+    Found(Box<FoundJournal>),
+    /// In use; by whom, where that can be read.
+    Held(Option<Box<Owner>>),
+}
+
+impl FoundJournal {
+    /// Opens, locks and reads the journal at `path`, if there is one.
+    pub(crate) fn look(storage: &dyn Storage, path: &Path) -> io::Result<Look> {
+        loop {
+            match open_locked(storage, path, OpenMode::Existing)? {
+                Locked::Absent => return Ok(Look::Nothing),
+                Locked::Moved => {}
+                Locked::Held => {
+                    let file = storage.open(path, OpenMode::Existing)?;
+                    return Ok(Look::Held(read_owner(&*file)?.map(|block| Box::new(block.owner))));
+                }
+                Locked::Ours(file) => return Ok(Look::Found(Box::new(Self::read(file, path)?))),
+            }
+        }
+    }
+
+    fn read(file: Arc<dyn StoredFile>, path: &Path) -> io::Result<Self> {
+        let mut start = vec![0; MAX_HEADER_LEN];
+        let len = file.read_at(&mut start, 0)?;
+        start.truncate(len);
+        let header = decode_header(&start);
+        let last_owner = usize::try_from(OWNER_AT)
+            .ok()
+            .and_then(|at| OwnerBlock::decode(start.get(at..)?));
+        let mut found = Self {
+            file,
+            path: path.to_owned(),
+            header,
+            last_owner,
+            claims: Coverage::with_join_limit(CLAIM_LIMIT),
+            dropped: 0,
+            next_index: 0,
+        };
+        if let Ok(header) = found.header.clone() {
+            found.read_records(&header)?;
+        }
+        Ok(found)
+    }
+
+    /// Replays the records in order. A damaged one costs itself only: places are fixed, so the next one is found.
+    fn read_records(&mut self, header: &Header) -> io::Result<()> {
+        let size = header.identity.object_size();
+        let mut buffer = vec![0; RECORDS_AT_A_TIME * RECORD_LEN];
+        loop {
+            let at = header.records_at + self.next_index * RECORD_LEN as u64;
+            let len = self.file.read_at(&mut buffer, at)?;
+            let (records, torn) = buffer[..len].as_chunks::<RECORD_LEN>();
+            for bytes in records {
+                match Record::decode(bytes, header.nonce, self.next_index) {
+                    Some(Record::Landed(segment)) if segment.range.end() <= size => {
+                        self.claims.insert(segment, Standing::Settled);
+                    }
+                    Some(Record::Forgotten(range)) => {
+                        self.claims.forget(range);
+                    }
+                    Some(Record::Landed(_)) | None => self.dropped += 1,
+                }
+                self.next_index += 1;
+            }
+            if len < buffer.len() {
+                // The torn tail is overwritten by the next record.
+                self.dropped += u64::from(!torn.is_empty());
+                return Ok(());
+            }
+        }
+    }
+
+    /// Who owns it now, read anew: to see whether the owner's heart beats.
+    pub(crate) fn owner_now(&self) -> io::Result<Option<OwnerBlock>> {
+        read_owner(&*self.file)
+    }
+
+    /// Takes the journal over and goes on with it. `None` if its header can't be used.
+    pub(crate) fn adopt(self, owner: Owner) -> io::Result<Option<Journal>> {
+        let Ok(header) = self.header else { return Ok(None) };
+        let beat = self.last_owner.map_or(0, |block| block.beat) + 1;
+        let journal = Journal {
+            file: self.file,
+            path: self.path,
+            nonce: header.nonce,
+            records_at: header.records_at,
+            next_index: self.next_index,
+            owner,
+            beat,
+        };
+        journal.write_owner(OwnerState::Running)?;
+        Ok(Some(journal))
+    }
+}
+
+fn read_owner(file: &dyn StoredFile) -> io::Result<Option<OwnerBlock>> {
+    let mut bytes = [0; OWNER_LEN];
+    let len = file.read_at(&mut bytes, OWNER_AT)?;
+    Ok(OwnerBlock::decode(&bytes[..len]))
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,169 @@
+//! Who we are to others that look at our checkpoint, and whether the owner we find there is still alive.
+//!
+//! The file lock answers that where locks are honest. On some network file systems everybody gets the lock, so the
+//! journal carries its owner as well.
+
+use std::fs;
+
+use super::format::{Owner, OwnerBlock, OwnerState};
+
+/// What can be said of a checkpoint's last owner by somebody who got its lock.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Liveness {
+    /// It let go, or it is dead.
+    Gone,
+    /// It runs on this machine: the lock lied.
+    Alive,
+    /// It may run on another machine, or where we can't see: its heart has to be watched.
+    Unknown,
+}
+
+/// This process as an owner, with a token that no other opened checkpoint has.
+pub(crate) fn current_owner(token: [u8; 16]) -> Owner {
+    let pid = std::process::id();
+    Owner {
+        token,
+        boot_id: boot_id().unwrap_or_default(),
+        pid,
+        process_started: process_started(pid).unwrap_or_default(),
+        pid_namespace: pid_namespace().unwrap_or_default(),
+        host: host_name().unwrap_or_else(|| "unknown".to_owned()),
+    }
+}
+
+/// Judges the last owner as `me` sees it.
+pub(crate) fn liveness(me: &Owner, last: &OwnerBlock) -> Liveness {
+    judge(me, last, process_started)
+}
+
+fn judge(me: &Owner, last: &OwnerBlock, started: impl Fn(u32) -> Option<u64>) -> Liveness {
+    let other = &last.owner;
+    let same_boot = me.boot_id != [0; 16] && me.boot_id == other.boot_id;
+    let pid_means_the_same = same_boot && me.pid_namespace != 0 && me.pid_namespace == other.pid_namespace;
+    match last.state {
+        OwnerState::Released(_) => Liveness::Gone,
+        // Within one process the lock does not lie: a second opening of the same file would not have got it.
+        OwnerState::Running if pid_means_the_same && other.pid == me.pid => Liveness::Gone,
+        OwnerState::Running if pid_means_the_same => {
+            let alive = started(other.pid).is_some_and(|started| started == other.process_started);
+            if alive { Liveness::Alive } else { Liveness::Gone }
+        }
+        OwnerState::Running => Liveness::Unknown,
+    }
+}
+
+/// The kernel's id of this boot (Linux: proc(5), `/proc/sys/kernel/random/boot_id`).
+fn boot_id() -> Option<[u8; 16]> {
+    let text = fs::read_to_string("/proc/sys/kernel/random/boot_id").ok()?;
+    let digits: String = text
+        .trim()
+        .chars()
+        .filter(|&character| character != '-')
+        .collect();
+    let id = u128::from_str_radix(&digits, 16)
+        .ok()
+        .filter(|_| digits.len() == 32)?;
+    Some(id.to_be_bytes())
+}
+
+/// Start time of a process in clock ticks since boot: field 22 of `/proc/PID/stat`, counted from the end of the
+/// command's name, which may itself hold blanks and parentheses (proc_pid_stat(5)).
+fn process_started(pid: u32) -> Option<u64> {
+    let text = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
+    let after_name = text.rsplit_once(')')?.1;
+    after_name.split_ascii_whitespace().nth(19)?.parse().ok()
+}
+
+/// Number of our pid namespace: `/proc/self/ns/pid` is a link that reads `pid:[4026531836]`.
+fn pid_namespace() -> Option<u64> {
+    let link = fs::read_link("/proc/self/ns/pid").ok()?;
+    link.to_str()?
+        .strip_prefix("pid:[")?
+        .strip_suffix(']')?
+        .parse()
+        .ok()
+}
+
+fn host_name() -> Option<String> {
+    let from_kernel = fs::read_to_string("/proc/sys/kernel/hostname").ok();
+    let name = from_kernel
+        .or_else(|| std::env::var("HOSTNAME").ok())
+        .or_else(|| std::env::var("COMPUTERNAME").ok())?;
+    Some(name.trim().to_owned()).filter(|name| !name.is_empty())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::format::{Seal, tests::owner};
+    use super::*;
+    use crate::storage::FileId;
+
+    fn running(owner: Owner) -> OwnerBlock {
+        OwnerBlock {
+            owner,
+            beat: 1,
+            state: OwnerState::Running,
+        }
+    }
+
+    fn other_process() -> Owner {
+        Owner {
+            token: [1; 16],
+            pid: 8,
+            process_started: 80,
+            ..owner()
+        }
+    }
+
+    #[test]
+    fn a_running_process_of_this_machine_is_alive_and_a_reused_pid_is_not_it() {
+        let block = running(other_process());
+        assert_eq!(judge(&owner(), &block, |_| Some(80)), Liveness::Alive);
+        assert_eq!(judge(&owner(), &block, |_| Some(81)), Liveness::Gone);
+        assert_eq!(judge(&owner(), &block, |_| None), Liveness::Gone);
+    }
+
+    #[test]
+    fn an_owner_on_another_machine_or_in_another_container_has_to_be_watched() {
+        let elsewhere = Owner {
+            boot_id: [3; 16],
+            ..other_process()
+        };
+        assert_eq!(judge(&owner(), &running(elsewhere), |_| None), Liveness::Unknown);
+        let contained = Owner {
+            pid_namespace: 1,
+            ..other_process()
+        };
+        assert_eq!(judge(&owner(), &running(contained), |_| None), Liveness::Unknown);
+    }
+
+    #[test]
+    fn who_let_go_is_gone_wherever_it_was() {
+        let seal = Seal {
+            id: FileId { device: 0, inode: 0 },
+            len: 0,
+            modified_ns: 0,
+            changed_ns: 0,
+        };
+        let elsewhere = Owner {
+            boot_id: [3; 16],
+            ..other_process()
+        };
+        let block = OwnerBlock {
+            owner: elsewhere,
+            beat: 1,
+            state: OwnerState::Released(seal),
+        };
+        assert_eq!(judge(&owner(), &block, |_| Some(80)), Liveness::Gone);
+    }
+
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn this_process_can_tell_who_it_is() {
+        let me = current_owner([0; 16]);
+        assert_ne!(me.boot_id, [0; 16]);
+        assert_ne!(me.process_started, 0);
+        assert_ne!(me.pid_namespace, 0);
+        assert_eq!(process_started(me.pid), Some(me.process_started));
+    }
+}

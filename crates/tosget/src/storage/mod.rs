@@ -1,0 +1,136 @@
+//! The seam between the program and the disk: the few file operations a download needs, and nothing above them.
+//!
+//! All calls block. Tests put storages behind it that fail at the nth call or forget what was not synced.
+
+mod system;
+
+use std::fmt;
+use std::io;
+use std::path::Path;
+use std::sync::Arc;
+
+pub(crate) use system::SystemStorage;
+
+/// A file system.
+pub(crate) trait Storage: Send + Sync + fmt::Debug {
+    /// Opens a file for reading and writing.
+    fn open(&self, path: &Path, mode: OpenMode) -> io::Result<Arc<dyn StoredFile>>;
+
+    /// What is at `path`; `None` when nothing is. Does not follow a symbolic link at its end.
+    fn stat(&self, path: &Path) -> io::Result<Option<Stat>>;
+
+    /// Creates a directory and those above it; an existing one is fine.
+    fn create_dir_all(&self, path: &Path) -> io::Result<()>;
+
+    /// Gives a file another name in one step, replacing what has that name.
+    fn rename(&self, from: &Path, to: &Path) -> io::Result<()>;
+
+    /// Removes a file.
+    fn remove(&self, path: &Path) -> io::Result<()>;
+
+    /// Makes the names in a directory durable.
+    fn sync_dir(&self, path: &Path) -> io::Result<()>;
+}
+
+/// An open file. Closing it gives its lock back.
+pub(crate) trait StoredFile: Send + Sync + fmt::Debug {
+    /// Reads at `offset`; fewer bytes than asked for only at the end of the file.
+    fn read_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<usize>;
+
+    /// Writes all of `bytes` at `offset`. The kernel has them when this returns.
+    fn write_at(&self, bytes: &[u8], offset: u64) -> io::Result<()>;
+
+    /// Cuts or extends the file; what is added reads as zeros.
+    fn set_len(&self, len: u64) -> io::Result<()>;
+
+    /// Reserves space for the first `len` bytes, so that a full disk is known now and not at the end.
+    fn allocate(&self, len: u64) -> io::Result<Allocation>;
+
+    /// Makes the file's content and length durable.
+    fn sync(&self) -> io::Result<()>;
+
+    /// Takes the exclusive lock without waiting. False if somebody else has it.
+    fn try_lock(&self) -> io::Result<bool>;
+
+    /// What the open file is, wherever its name points by now.
+    fn stat(&self) -> io::Result<Stat>;
+}
+
+/// How to open a file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum OpenMode {
+    /// It must exist.
+    Existing,
+    /// It must not exist. Created readable and writable by its owner and group rules as any other file.
+    CreateNew,
+}
+
+/// What became of a wish to reserve space.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Allocation {
+    /// The blocks are ours.
+    Reserved,
+    /// This file system can't reserve; the file is sparse and the disk may fill up on the way.
+    Sparse,
+}
+
+/// What a file system tells about a file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Stat {
+    pub(crate) kind: FileKind,
+    pub(crate) id: FileId,
+    /// Length in bytes.
+    pub(crate) len: u64,
+    /// Last modification of the content, in nanoseconds since the Unix epoch.
+    pub(crate) modified_ns: i64,
+    /// Last change of content or attributes (`st_ctime`), likewise; can't be set back by a program. 0 where the
+    /// platform does not tell.
+    pub(crate) changed_ns: i64,
+}
+
+/// What kind of thing has a name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum FileKind {
+    File,
+    Directory,
+    Symlink,
+    /// A device, a socket, a pipe.
+    Other,
+}
+
+/// What makes two names the same file: device and inode number.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct FileId {
+    pub(crate) device: u64,
+    pub(crate) inode: u64,
+}
+
+/// Opens `path` and takes its lock, making sure that the name still means the locked file: its former owner may
+/// have renamed or removed it between our open and our lock.
+pub(crate) fn open_locked(storage: &dyn Storage, path: &Path, mode: OpenMode) -> io::Result<Locked> {
+    let file = match storage.open(path, mode) {
+        Ok(file) => file,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Locked::Absent),
+        Err(error) => return Err(error),
+    };
+    if !file.try_lock()? {
+        return Ok(Locked::Held);
+    }
+    match storage.stat(path)? {
+        Some(named) if named.id == file.stat()?.id => Ok(Locked::Ours(file)),
+        _ => Ok(Locked::Moved),
+    }
+}
+
+/// What came of [`open_locked`].
+#[derive(Debug)]
+pub(crate) enum Locked {
+    /// Open, and nobody else's until it is closed.
+    Ours(Arc<dyn StoredFile>),
+    /// Somebody else holds the lock.
+    Held,
+    /// The name means another file by now: look again.
+    Moved,
+    /// There is no such file.
+    Absent,
+}

@@ -1,0 +1,324 @@
+//! The operating system's files behind the seam.
+
+use std::fs::{self, File, OpenOptions, TryLockError};
+use std::io;
+use std::path::Path;
+use std::sync::Arc;
+
+use super::{Allocation, FileId, FileKind, OpenMode, Stat, Storage, StoredFile};
+
+/// The file systems that the operating system has mounted.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct SystemStorage;
+
+impl Storage for SystemStorage {
+    fn open(&self, path: &Path, mode: OpenMode) -> io::Result<Arc<dyn StoredFile>> {
+        let mut options = OpenOptions::new();
+        options
+            .read(true)
+            .write(true)
+            .create_new(mode == OpenMode::CreateNew);
+        #[cfg(unix)]
+        {
+            // A symbolic link planted under a name of ours must not lead the writes elsewhere.
+            use std::os::unix::fs::OpenOptionsExt;
+            options.custom_flags(rustix::fs::OFlags::NOFOLLOW.bits().cast_signed());
+        }
+        Ok(Arc::new(SystemFile(options.open(path)?)))
+    }
+
+    fn stat(&self, path: &Path) -> io::Result<Option<Stat>> {
+        match fs::symlink_metadata(path) {
+            Ok(metadata) => Ok(Some(stat_of(&metadata))),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
+    fn create_dir_all(&self, path: &Path) -> io::Result<()> {
+        fs::create_dir_all(path)
+    }
+
+    fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
+        fs::rename(from, to)
+    }
+
+    fn remove(&self, path: &Path) -> io::Result<()> {
+        fs::remove_file(path)
+    }
+
+    #[cfg(unix)]
+    fn sync_dir(&self, path: &Path) -> io::Result<()> {
+        File::open(path)?.sync_all()
+    }
+
+    /// Windows has no way to sync a directory; NTFS journals names by itself.
+    #[cfg(not(unix))]
+    fn sync_dir(&self, _path: &Path) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+#[derive(Debug)]
+struct SystemFile(File);
+
+impl StoredFile for SystemFile {
+    fn read_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<usize> {
+        let mut filled = 0;
+        while filled < buffer.len() {
+            match read_some(&self.0, &mut buffer[filled..], offset + filled as u64) {
+                Ok(0) => break,
+                Ok(count) => filled += count,
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(filled)
+    }
+
+    #[cfg(unix)]
+    fn write_at(&self, bytes: &[u8], offset: u64) -> io::Result<()> {
+        std::os::unix::fs::FileExt::write_all_at(&self.0, bytes, offset)
+    }
+
+    #[cfg(windows)]
+    fn write_at(&self, bytes: &[u8], offset: u64) -> io::Result<()> {
+        let mut written = 0;
+        while written < bytes.len() {
+            let at = offset + written as u64;
+            match std::os::windows::fs::FileExt::seek_write(&self.0, &bytes[written..], at) {
+                Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
+                Ok(count) => written += count,
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(())
+    }
+
+    fn set_len(&self, len: u64) -> io::Result<()> {
+        self.0.set_len(len)
+    }
+
+    #[cfg(target_os = "linux")]
+    fn allocate(&self, len: u64) -> io::Result<Allocation> {
+        use rustix::fs::{FallocateFlags, fallocate};
+        use rustix::io::Errno;
+        if len == 0 {
+            return Ok(Allocation::Reserved);
+        }
+        match fallocate(&self.0, FallocateFlags::empty(), 0, len) {
+            Ok(()) => Ok(Allocation::Reserved),
+            // EINVAL: some FUSE file systems; ENOSYS: old kernels.
+            Err(Errno::OPNOTSUPP | Errno::NOSYS | Errno::INVAL) => {
+                self.0.set_len(len)?;
+                Ok(Allocation::Sparse)
+            }
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    #[cfg(not(target_os = "linux"))]
+    fn allocate(&self, len: u64) -> io::Result<Allocation> {
+        self.0.set_len(len)?;
+        Ok(Allocation::Sparse)
+    }
+
+    fn sync(&self) -> io::Result<()> {
+        self.0.sync_all()
+    }
+
+    fn try_lock(&self) -> io::Result<bool> {
+        match self.0.try_lock() {
+            Ok(()) => Ok(true),
+            Err(TryLockError::WouldBlock) => Ok(false),
+            // A file system without locks: the journal's owner token stands in for them.
+            Err(TryLockError::Error(error)) if error.kind() == io::ErrorKind::Unsupported => Ok(true),
+            Err(TryLockError::Error(error)) => Err(error),
+        }
+    }
+
+    fn stat(&self) -> io::Result<Stat> {
+        Ok(stat_of(&self.0.metadata()?))
+    }
+}
+
+#[cfg(unix)]
+fn read_some(file: &File, buffer: &mut [u8], offset: u64) -> io::Result<usize> {
+    std::os::unix::fs::FileExt::read_at(file, buffer, offset)
+}
+
+#[cfg(windows)]
+fn read_some(file: &File, buffer: &mut [u8], offset: u64) -> io::Result<usize> {
+    match std::os::windows::fs::FileExt::seek_read(file, buffer, offset) {
+        // ERROR_HANDLE_EOF: Windows calls the end of the file an error.
+        Err(error) if error.raw_os_error() == Some(38) => Ok(0),
+        result => result,
+    }
+}
+
+#[cfg(unix)]
+fn stat_of(metadata: &fs::Metadata) -> Stat {
+    use std::os::unix::fs::MetadataExt;
+    let nanoseconds = |seconds: i64, rest: i64| seconds.saturating_mul(1_000_000_000).saturating_add(rest);
+    Stat {
+        kind: kind_of(metadata.file_type()),
+        id: FileId {
+            device: metadata.dev(),
+            inode: metadata.ino(),
+        },
+        len: metadata.len(),
+        modified_ns: nanoseconds(metadata.mtime(), metadata.mtime_nsec()),
+        changed_ns: nanoseconds(metadata.ctime(), metadata.ctime_nsec()),
+    }
+}
+
+/// Windows tells a file's identity only through an open handle and an unstable interface; the creation time stands in.
+#[cfg(windows)]
+fn stat_of(metadata: &fs::Metadata) -> Stat {
+    use std::os::windows::fs::MetadataExt;
+    // 100 ns ticks since 1601 fit an i64 in nanoseconds only after subtracting the Unix epoch.
+    let nanoseconds = |ticks: u64| {
+        (ticks as i64)
+            .saturating_sub(116_444_736_000_000_000)
+            .saturating_mul(100)
+    };
+    Stat {
+        kind: kind_of(metadata.file_type()),
+        id: FileId {
+            device: 0,
+            inode: metadata.creation_time(),
+        },
+        len: metadata.len(),
+        modified_ns: nanoseconds(metadata.last_write_time()),
+        changed_ns: 0,
+    }
+}
+
+fn kind_of(file_type: fs::FileType) -> FileKind {
+    if file_type.is_file() {
+        FileKind::File
+    } else if file_type.is_dir() {
+        FileKind::Directory
+    } else if file_type.is_symlink() {
+        FileKind::Symlink
+    } else {
+        FileKind::Other
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::{Locked, open_locked};
+    use super::*;
+
+    fn folder() -> tempfile::TempDir {
+        tempfile::tempdir().expect("a temporary directory")
+    }
+
+    #[test]
+    fn bytes_are_read_where_they_were_written() {
+        let folder = folder();
+        let file = SystemStorage
+            .open(&folder.path().join("f"), OpenMode::CreateNew)
+            .expect("created");
+        file.write_at(b"world", 6).expect("written");
+        file.write_at(b"hello ", 0).expect("written");
+        let mut buffer = [0; 32];
+        assert_eq!(file.read_at(&mut buffer, 0).expect("read"), 11);
+        assert_eq!(&buffer[..11], b"hello world");
+    }
+
+    #[test]
+    fn reserved_space_gives_the_file_its_length() {
+        let folder = folder();
+        let file = SystemStorage
+            .open(&folder.path().join("f"), OpenMode::CreateNew)
+            .expect("created");
+        file.allocate(1 << 20).expect("space for a mebibyte");
+        assert_eq!(file.stat().expect("a file").len, 1 << 20);
+    }
+
+    #[test]
+    fn a_file_larger_than_the_disk_is_refused_at_once() {
+        let folder = folder();
+        let file = SystemStorage
+            .open(&folder.path().join("f"), OpenMode::CreateNew)
+            .expect("created");
+        match file.allocate(1 << 50) {
+            Ok(allocation) => assert_eq!(allocation, Allocation::Sparse, "nobody has a pebibyte to reserve"),
+            Err(error) => {
+                let kinds = [
+                    io::ErrorKind::StorageFull,
+                    io::ErrorKind::FileTooLarge,
+                    io::ErrorKind::QuotaExceeded,
+                ];
+                assert!(kinds.contains(&error.kind()), "{error:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_lock_is_given_back_by_closing() {
+        let folder = folder();
+        let path = folder.path().join("f");
+        let first = SystemStorage.open(&path, OpenMode::CreateNew).expect("created");
+        assert!(first.try_lock().expect("locks work"));
+        assert!(matches!(
+            open_locked(&SystemStorage, &path, OpenMode::Existing),
+            Ok(Locked::Held)
+        ));
+        drop(first);
+        assert!(matches!(
+            open_locked(&SystemStorage, &path, OpenMode::Existing),
+            Ok(Locked::Ours(_))
+        ));
+    }
+
+    #[test]
+    fn a_lock_on_a_file_that_lost_its_name_is_not_ours() {
+        #[derive(Debug)]
+        struct RenamedMeanwhile;
+        impl Storage for RenamedMeanwhile {
+            fn open(&self, path: &Path, mode: OpenMode) -> io::Result<Arc<dyn StoredFile>> {
+                let file = SystemStorage.open(path, mode)?;
+                fs::rename(path, path.with_extension("gone"))?;
+                Ok(file)
+            }
+            fn stat(&self, path: &Path) -> io::Result<Option<Stat>> {
+                SystemStorage.stat(path)
+            }
+            fn create_dir_all(&self, path: &Path) -> io::Result<()> {
+                SystemStorage.create_dir_all(path)
+            }
+            fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
+                SystemStorage.rename(from, to)
+            }
+            fn remove(&self, path: &Path) -> io::Result<()> {
+                SystemStorage.remove(path)
+            }
+            fn sync_dir(&self, path: &Path) -> io::Result<()> {
+                SystemStorage.sync_dir(path)
+            }
+        }
+        let folder = folder();
+        let path = folder.path().join("f");
+        fs::write(&path, "x").expect("written");
+        assert!(matches!(
+            open_locked(&RenamedMeanwhile, &path, OpenMode::Existing),
+            Ok(Locked::Moved)
+        ));
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_planted_symbolic_link_is_not_followed() {
+        let folder = folder();
+        let victim = folder.path().join("victim");
+        fs::write(&victim, "precious").expect("written");
+        let planted = folder.path().join("planted");
+        std::os::unix::fs::symlink(&victim, &planted).expect("linked");
+        assert!(SystemStorage.open(&planted, OpenMode::Existing).is_err());
+        assert!(SystemStorage.open(&planted, OpenMode::CreateNew).is_err());
+    }
+}

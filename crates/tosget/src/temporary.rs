@@ -1,0 +1,175 @@
+//! The temporary file: the partial object next to the destination, until it becomes the destination.
+
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use bytes::Bytes;
+
+use crate::checksum::{Crc64, RunningCrc64};
+use crate::destination::directory_of;
+use crate::error::Error;
+use crate::range::ByteRange;
+use crate::storage::{Allocation, Locked, OpenMode, Stat, Storage, StoredFile, open_locked};
+use crate::verify::Verified;
+
+/// How much is read back at a time.
+const READ_LEN: usize = 1 << 20;
+
+/// The partial object, open and locked. Clones share the file; the lock is given back with the last of them.
+#[derive(Clone, Debug)]
+pub(crate) struct TemporaryFile {
+    storage: Arc<dyn Storage>,
+    file: Arc<dyn StoredFile>,
+    path: PathBuf,
+}
+
+/// What came of opening the temporary file.
+#[derive(Debug)]
+pub(crate) enum OpenTemporary {
+    Ours(TemporaryFile),
+    /// Another download writes to it.
+    Held,
+    Absent,
+}
+
+/// Which half of a commit failed.
+#[derive(Debug)]
+pub(crate) enum CommitError {
+    /// After a failed fsync the kernel may have dropped the very pages that failed: the bytes can't be trusted, even
+    /// if they read back well.
+    NotDurable(Error),
+    /// The bytes are durable; the name is not, or not given.
+    NotNamed(Error),
+}
+
+impl TemporaryFile {
+    /// Opens and locks what an earlier run left.
+    pub(crate) fn open(storage: &Arc<dyn Storage>, path: &Path) -> Result<OpenTemporary, Error> {
+        loop {
+            let locked = open_locked(&**storage, path, OpenMode::Existing);
+            match locked.map_err(|error| Error::disk("open the temporary file", path, error))? {
+                Locked::Ours(file) => {
+                    return Ok(OpenTemporary::Ours(Self {
+                        storage: storage.clone(),
+                        file,
+                        path: path.to_owned(),
+                    }));
+                }
+                Locked::Held => return Ok(OpenTemporary::Held),
+                Locked::Absent => return Ok(OpenTemporary::Absent),
+                Locked::Moved => {}
+            }
+        }
+    }
+
+    /// Opens and locks it, creating it where it is missing.
+    pub(crate) fn open_or_create(storage: &Arc<dyn Storage>, path: &Path) -> Result<OpenTemporary, Error> {
+        loop {
+            match Self::open(storage, path)? {
+                OpenTemporary::Absent => {}
+                other => return Ok(other),
+            }
+            match open_locked(&**storage, path, OpenMode::CreateNew) {
+                Ok(Locked::Ours(file)) => {
+                    return Ok(OpenTemporary::Ours(Self {
+                        storage: storage.clone(),
+                        file,
+                        path: path.to_owned(),
+                    }));
+                }
+                Ok(Locked::Held) => return Ok(OpenTemporary::Held),
+                Ok(Locked::Moved) => {}
+                // The directory vanished meanwhile.
+                Ok(Locked::Absent) => {
+                    let error = io::ErrorKind::NotFound.into();
+                    return Err(Error::disk("create the temporary file", path, error));
+                }
+                // Somebody was faster: look who.
+                Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
+                Err(error) => return Err(Error::disk("create the temporary file", path, error)),
+            }
+        }
+    }
+
+    /// Gives the file exactly `size` bytes, cutting what an earlier object left beyond, and reserves its space.
+    pub(crate) fn reserve(&self, size: u64) -> Result<Allocation, Error> {
+        let doing = "reserve space for";
+        if self.stat()?.len > size {
+            self.file
+                .set_len(size)
+                .map_err(|error| Error::disk(doing, &self.path, error))?;
+        }
+        self.file
+            .allocate(size)
+            .map_err(|error| Error::disk(doing, &self.path, error))
+    }
+
+    /// Writes pieces one after the other from `offset` on, growing `crc` by them. When this returns, the kernel has
+    /// the bytes (invariant I2).
+    pub(crate) fn write(
+        &self,
+        pieces: &[Bytes],
+        mut offset: u64,
+        crc: &mut RunningCrc64,
+    ) -> Result<(), Error> {
+        for piece in pieces {
+            self.file
+                .write_at(piece, offset)
+                .map_err(|error| Error::disk("write", &self.path, error))?;
+            crc.update(piece);
+            offset += piece.len() as u64;
+        }
+        Ok(())
+    }
+
+    /// Reads a range back and returns its CRC; `None` where the file ends before it does.
+    pub(crate) fn read_back(&self, range: ByteRange) -> Result<Option<Crc64>, Error> {
+        let mut crc = RunningCrc64::new();
+        let mut buffer = vec![0; READ_LEN];
+        let mut at = range.start();
+        while at < range.end() {
+            let wanted = usize::try_from(range.end() - at).map_or(READ_LEN, |left| left.min(READ_LEN));
+            let read = self.file.read_at(&mut buffer[..wanted], at);
+            let len = read.map_err(|error| Error::disk("read back", &self.path, error))?;
+            if len < wanted {
+                return Ok(None);
+            }
+            crc.update(&buffer[..len]);
+            at += len as u64;
+        }
+        Ok(Some(crc.finish()))
+    }
+
+    pub(crate) fn stat(&self) -> Result<Stat, Error> {
+        self.file
+            .stat()
+            .map_err(|error| Error::disk("look at", &self.path, error))
+    }
+
+    /// Makes the file the destination (invariant I6): its bytes are durable before it gets the name, and the name
+    /// is durable before this returns. Only a [`Verified`] content can be committed.
+    pub(crate) fn commit(self, _proof: &Verified, destination: &Path) -> Result<(), CommitError> {
+        let durable = self.file.sync();
+        durable.map_err(|error| CommitError::NotDurable(Error::disk("make durable", &self.path, error)))?;
+        let renamed = self.storage.rename(&self.path, destination);
+        let doing = "rename the finished temporary file to";
+        renamed.map_err(|error| CommitError::NotNamed(Error::disk(doing, destination, error)))?;
+        let directory = directory_of(destination);
+        let synced = self.storage.sync_dir(directory);
+        synced.map_err(|error| {
+            CommitError::NotNamed(Error::disk("make the new name durable in", directory, error))
+        })
+    }
+
+    /// Removes the file.
+    pub(crate) fn remove(self) -> Result<(), Error> {
+        self.storage
+            .remove(&self.path)
+            .map_err(|error| Error::disk("remove", &self.path, error))
+    }
+
+    pub(crate) fn path(&self) -> &Path {
+        &self.path
+    }
+}

@@ -1,0 +1,152 @@
+//! A storage that works until its nth call and fails from there on, as a disk that dies or a process that is killed
+//! would have it.
+
+use std::io;
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use crate::storage::{Allocation, OpenMode, Stat, Storage, StoredFile, SystemStorage};
+
+/// Counts calls, and fails those that its fuse does not reach.
+#[derive(Clone, Debug)]
+pub(crate) struct FaultyStorage {
+    fuse: Arc<Fuse>,
+}
+
+#[derive(Debug)]
+struct Fuse {
+    calls: AtomicU64,
+    /// Calls that work.
+    length: u64,
+    /// Only the first call beyond the fuse fails, and those after it work again.
+    once: bool,
+}
+
+impl FaultyStorage {
+    /// Every call from the `length`th (from 0) on fails: what is on disk stays as it was, as after a kill.
+    pub(crate) fn dies_at(length: u64) -> Self {
+        Self {
+            fuse: Arc::new(Fuse {
+                calls: AtomicU64::new(0),
+                length,
+                once: false,
+            }),
+        }
+    }
+
+    /// Only the `length`th call (from 0) fails.
+    pub(crate) fn fails_once_at(length: u64) -> Self {
+        Self {
+            fuse: Arc::new(Fuse {
+                calls: AtomicU64::new(0),
+                length,
+                once: true,
+            }),
+        }
+    }
+
+    /// Whether any call failed.
+    pub(crate) fn has_failed(&self) -> bool {
+        self.fuse.calls.load(Ordering::SeqCst) > self.fuse.length
+    }
+}
+
+impl Fuse {
+    fn burn(&self) -> io::Result<()> {
+        let call = self.calls.fetch_add(1, Ordering::SeqCst);
+        let fails = if self.once {
+            call == self.length
+        } else {
+            call >= self.length
+        };
+        if fails {
+            Err(io::Error::other("injected fault"))
+        } else {
+            Ok(())
+        }
+    }
+}
+
+impl Storage for FaultyStorage {
+    fn open(&self, path: &Path, mode: OpenMode) -> io::Result<Arc<dyn StoredFile>> {
+        self.fuse.burn()?;
+        let file = SystemStorage.open(path, mode)?;
+        Ok(Arc::new(FaultyFile {
+            fuse: self.fuse.clone(),
+            file,
+        }))
+    }
+
+    fn stat(&self, path: &Path) -> io::Result<Option<Stat>> {
+        self.fuse.burn()?;
+        SystemStorage.stat(path)
+    }
+
+    fn create_dir_all(&self, path: &Path) -> io::Result<()> {
+        self.fuse.burn()?;
+        SystemStorage.create_dir_all(path)
+    }
+
+    fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
+        self.fuse.burn()?;
+        SystemStorage.rename(from, to)
+    }
+
+    fn remove(&self, path: &Path) -> io::Result<()> {
+        self.fuse.burn()?;
+        SystemStorage.remove(path)
+    }
+
+    fn sync_dir(&self, path: &Path) -> io::Result<()> {
+        self.fuse.burn()?;
+        SystemStorage.sync_dir(path)
+    }
+}
+
+#[derive(Debug)]
+struct FaultyFile {
+    fuse: Arc<Fuse>,
+    file: Arc<dyn StoredFile>,
+}
+
+impl StoredFile for FaultyFile {
+    fn read_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<usize> {
+        self.fuse.burn()?;
+        self.file.read_at(buffer, offset)
+    }
+
+    /// A write that fails has written half of its bytes: the worst of both.
+    fn write_at(&self, bytes: &[u8], offset: u64) -> io::Result<()> {
+        if let Err(error) = self.fuse.burn() {
+            self.file.write_at(&bytes[..bytes.len() / 2], offset)?;
+            return Err(error);
+        }
+        self.file.write_at(bytes, offset)
+    }
+
+    fn set_len(&self, len: u64) -> io::Result<()> {
+        self.fuse.burn()?;
+        self.file.set_len(len)
+    }
+
+    fn allocate(&self, len: u64) -> io::Result<Allocation> {
+        self.fuse.burn()?;
+        self.file.allocate(len)
+    }
+
+    fn sync(&self) -> io::Result<()> {
+        self.fuse.burn()?;
+        self.file.sync()
+    }
+
+    fn try_lock(&self) -> io::Result<bool> {
+        self.fuse.burn()?;
+        self.file.try_lock()
+    }
+
+    fn stat(&self) -> io::Result<Stat> {
+        self.fuse.burn()?;
+        self.file.stat()
+    }
+}

@@ -1,0 +1,9 @@
+//! What the tests of this crate put behind its seams: a source that follows a script, storages that fail.
+
+pub(crate) mod faulty_storage;
+pub(crate) mod scripted_source;
+
+/// The bytes of a test object: a ramp modulo a prime, mixed with another one, so that no shifted piece looks right.
+pub(crate) fn object_bytes(size: usize) -> Vec<u8> {
+    (0..size).map(|i| ((i % 251) ^ (i / 251 % 241)) as u8).collect()
+}

@@ -1,0 +1,92 @@
+//! One task's work: bring one piece of the object into the temporary file, whatever it takes.
+//!
+//! An attempt is one exchange with the server; a task makes attempts until its piece is complete, each for what is
+//! still missing. What landed is reported upwards; this layer knows neither the journal nor the plan.
+
+mod attempt;
+mod intake;
+mod task;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::mpsc;
+use tokio_util::sync::CancellationToken;
+
+use crate::coverage::{Segment, Standing};
+use crate::error::Error;
+use crate::error::attempt::AttemptError;
+use crate::object::ObjectId;
+use crate::progress::Progress;
+use crate::range::ByteRange;
+use crate::source::Source;
+use crate::temporary::TemporaryFile;
+use crate::verify::Pin;
+
+/// All that the tasks of one download share.
+#[derive(Debug)]
+pub(crate) struct Transfer {
+    pub(crate) source: Arc<dyn Source>,
+    pub(crate) object: ObjectId,
+    pub(crate) pin: Pin,
+    pub(crate) temporary: TemporaryFile,
+    pub(crate) progress: Progress,
+    pub(crate) limits: Limits,
+    /// Where tasks tell what landed.
+    pub(crate) reports: mpsc::Sender<Report>,
+    /// Tells the tasks to stop: each writes what it has received, reports it and ends.
+    pub(crate) stop: CancellationToken,
+}
+
+/// The numbers that tasks go by.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Limits {
+    /// Longest time without a byte of a body.
+    pub(crate) idle: Duration,
+    /// Failures in a row without progress that a task bears.
+    pub(crate) max_retries: u32,
+    /// A segment is reported when it has this many bytes: what a kill can cost a task.
+    pub(crate) report_every: u64,
+}
+
+/// What a task has to tell, in the order in which it happened.
+#[derive(Debug)]
+pub(crate) enum Report {
+    Landed(Landed),
+    /// The server's CRC64 has proven all provisional segments in this range.
+    Settled(ByteRange),
+    /// The server's CRC64 has disproven all provisional segments in this range: they have to be fetched again.
+    TakenBack(ByteRange),
+}
+
+/// Proof that the temporary file took all bytes of a segment (invariant I2). Only this module makes one.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Landed {
+    segment: Segment,
+    standing: Standing,
+}
+
+impl Landed {
+    pub(crate) fn segment(&self) -> Segment {
+        self.segment
+    }
+
+    pub(crate) fn standing(&self) -> Standing {
+        self.standing
+    }
+}
+
+/// Why a task ended before its piece was complete. What had landed was reported.
+#[derive(Debug)]
+pub(crate) enum TaskError {
+    /// Its last attempt failed for good.
+    Attempt {
+        range: ByteRange,
+        attempts: u32,
+        error: AttemptError,
+    },
+    /// The temporary file could not be written.
+    Disk(Error),
+    /// It was told to stop.
+    Stopped,
+}
