@@ -168,8 +168,4 @@ impl TemporaryFile {
             .remove(&self.path)
             .map_err(|error| Error::disk("remove", &self.path, error))
     }
-
-    pub(crate) fn path(&self) -> &Path {
-        &self.path
-    }
 }

@@ -60,6 +60,9 @@ impl Transfer {
             () = self.stop.cancelled() => return Ok(None),
             response = self.source.get(request) => response?,
         };
+        if response.head.throttled {
+            self.progress.throttled();
+        }
         self.pin.check(range, &response.head)?;
         Ok(Some(response))
     }
