@@ -229,7 +229,7 @@ impl Builder {
         let temporary = self
             .root
             .is_none()
-            .then(|| TempDir::with_prefix("tos-emulator-"))
+            .then(|| TempDir::with_prefix(format!("tos-emulator-{}-", std::process::id())))
             .transpose()?;
         let root = self
             .root

@@ -46,7 +46,7 @@ impl Plan {
     pub(crate) async fn before(
         &self,
         service: &Service,
-        request: &mut Request,
+        request: &Request,
         connection: &Connection,
     ) -> Option<Instead> {
         for strike in &self.strikes {
@@ -57,9 +57,6 @@ impl Plan {
                 Verdict::StallBeforeHead { ms: None } => pending().await,
                 Verdict::ResetBeforeHead => end(connection, Ending::Reset).await,
                 Verdict::CloseBeforeHead => end(connection, Ending::Close).await,
-                Verdict::IgnoreRange => {
-                    request.headers.remove(RANGE);
-                }
                 Verdict::ReplaceObject { seed, size } => replace(service, request, *seed, *size),
                 Verdict::Status(answer) => return Some(answer.instead(&request.method)),
                 Verdict::Redirect { status, location } => return Some(redirect(*status, location)),
@@ -68,6 +65,16 @@ impl Plan {
             }
         }
         None
+    }
+
+    /// Falsifies the request, once its signature was verified.
+    pub(crate) fn misread(&self, request: &mut Request) {
+        if self
+            .verdicts()
+            .any(|verdict| matches!(verdict, Verdict::IgnoreRange))
+        {
+            request.headers.remove(RANGE);
+        }
     }
 
     /// Falsifies the head of the answer.
