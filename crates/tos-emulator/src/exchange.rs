@@ -154,12 +154,7 @@ impl Session {
     }
 
     /// Makes an answer ready for the wire. Without an exchange it is neither logged nor slowed down.
-    fn respond(
-        &self,
-        mut reply: Reply,
-        plan: Plan,
-        exchange: Option<Exchange>,
-    ) -> http::Response<WireBody> {
+    fn respond(&self, mut reply: Reply, plan: Plan, exchange: Option<Exchange>) -> http::Response<WireBody> {
         let now = self.service.clock.now();
         reply.set(DATE, &now.http());
         reply.set(SERVER, "TosServer");
