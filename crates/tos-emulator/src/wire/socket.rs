@@ -58,7 +58,12 @@ impl Connection {
 
     /// Ends the exchange that goes on, so that the log has its end before the peer can see it.
     pub(crate) fn abort_exchange(&self) {
-        if let Some(exchange) = self.exchange.lock().unwrap_or_else(PoisonError::into_inner).take() {
+        if let Some(exchange) = self
+            .exchange
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .take()
+        {
             exchange.abort(self.written());
         }
     }

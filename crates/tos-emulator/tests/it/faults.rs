@@ -109,7 +109,10 @@ fn a_content_range_may_lie() {
 #[test]
 fn a_range_may_be_ignored_even_when_it_is_signed() {
     let answer = struck(Verdict::IgnoreRange).expect(200);
-    assert_eq!((answer.header("content-range"), &answer.body), (None, &ramp(1000)));
+    assert_eq!(
+        (answer.header("content-range"), &answer.body),
+        (None, &ramp(1000))
+    );
 }
 
 #[test]

@@ -54,7 +54,14 @@ impl Signer {
     }
 
     /// `target` with the parameters that sign it for `expires` seconds from `date` on, for `host` alone.
-    pub(crate) fn presigned(&self, method: &str, target: &str, host: &str, date: &str, expires: &str) -> String {
+    pub(crate) fn presigned(
+        &self,
+        method: &str,
+        target: &str,
+        host: &str,
+        date: &str,
+        expires: &str,
+    ) -> String {
         let (path, query) = target.split_once('?').unwrap_or((target, ""));
         let credential = encode(&format!("{}/{}", self.access_key, self.scope(date)));
         let query = [
