@@ -203,18 +203,18 @@ impl Session {
                 (Some(Box::pin(futures_util::stream::iter([Ok(bytes)]))), len)
             }
             ReplyBody::Object(body) => {
-                let (start, mut len) = (body.range.start, body.range.end - body.range.start);
-                let mut stream = content::stream(&body.object, body.range, &self.service.generated);
+                let mut len = body.range.end - body.range.start;
+                let mut stream = content::stream(&body.object, body.range.clone(), &self.service.generated);
                 if body.range_crc {
                     stream = range_crc::append(stream, plan.spoils_range_crc());
                     len += range_crc::trailer_len();
                 }
-                stream = plan.spoil(stream, start);
+                stream = plan.spoil(stream, &body.range);
                 let extra = plan.extra_bytes();
                 if extra > 0 {
                     stream = sabotage::extend(stream, extra);
                 }
-                (Some(stream), len + extra)
+                (Some(stream), len.saturating_add(extra))
             }
         }
     }

@@ -1,6 +1,7 @@
 //! The verdicts on one request, put into effect: before it is looked at, on its head, on its body.
 
 use std::future::pending;
+use std::ops::Range;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -110,7 +111,7 @@ impl Plan {
                 0
             }
         });
-        extra.sum()
+        extra.fold(0, u64::saturating_add)
     }
 
     /// The limits that struck bodies keep to.
@@ -124,16 +125,16 @@ impl Plan {
         limits
     }
 
-    /// Falsifies the payload, whose first byte is the object's at `start`.
-    pub(crate) fn spoil(&self, mut payload: ByteStream, start: u64) -> ByteStream {
+    /// Falsifies a body that begins with the bytes of the object's `range`.
+    pub(crate) fn spoil(&self, mut body: ByteStream, range: &Range<u64>) -> ByteStream {
         for verdict in self.verdicts() {
             if let Verdict::FlipByte { offset } = verdict
-                && let Some(offset) = offset.checked_sub(start)
+                && range.contains(offset)
             {
-                payload = sabotage::flip(payload, offset);
+                body = sabotage::flip(body, offset - range.start);
             }
         }
-        payload
+        body
     }
 
     /// Interrupts the body on its way.
@@ -185,7 +186,7 @@ impl CannedAnswer {
                     code: self.code.clone().into(),
                     message: self.message.clone().into(),
                     ec: self.ec.clone().map(Into::into),
-                    headers: reply.headers,
+                    headers: Box::new(reply.headers),
                 });
             }
         })
@@ -194,7 +195,7 @@ impl CannedAnswer {
 
 async fn end(connection: &Connection, ending: Ending) {
     connection.end_now(ending);
-    pending().await
+    pending::<()>().await;
 }
 
 /// A request without an object, or for one that is not there, replaces nothing.

@@ -82,13 +82,13 @@ fn a_proxy_style_target_names_the_host() {
     let answer = client
         .ask("GET", "/dir/k")
         .host("bkt.tos.test")
-        .as_to_a_proxy()
+        .through_a_proxy()
         .send();
     assert_eq!(answer.expect(200).text(), "there");
     client
         .ask("HEAD", "")
         .host("bkt.tos.test")
-        .as_to_a_proxy()
+        .through_a_proxy()
         .anonymous()
         .send()
         .expect(403);

@@ -150,7 +150,7 @@ impl Ask {
     }
 
     /// Sends the target in absolute form, as to a proxy.
-    pub(crate) fn as_to_a_proxy(mut self) -> Self {
+    pub(crate) fn through_a_proxy(mut self) -> Self {
         self.absolute = Some(format!("http://{}{}", self.host, self.target));
         self
     }

@@ -214,3 +214,15 @@ async fn it_runs_on_the_callers_runtime_and_shuts_down() {
     emulator.shutdown().await;
     assert!(TcpStream::connect(address).is_err());
 }
+
+#[tokio::test]
+async fn a_thread_of_its_own_serves_even_asynchronous_callers() {
+    let emulator = Emulator::builder().spawn().expect("a free port");
+    let taken = Emulator::builder().listen(emulator.address()).spawn();
+    assert_eq!(taken.expect_err("the port is taken").kind(), ErrorKind::AddrInUse);
+    let client = Client::of(&emulator);
+    let asked = tokio::task::spawn_blocking(move || client.get("/").status);
+    assert_eq!(asked.await.expect("an answer"), 200);
+    emulator.shutdown().await;
+    drop(Emulator::builder().spawn().expect("a free port"));
+}

@@ -183,3 +183,20 @@ fn buckets_are_listed_and_located() {
         "cn-beijing"
     );
 }
+
+#[test]
+fn objects_put_directly_have_their_headers_too() {
+    let (emulator, client) = emulator();
+    emulator.put_object_with(
+        "bkt",
+        "k",
+        "abc",
+        &[("Content-Type", "text/x-test"), ("x-tos-meta-a", "b")],
+    );
+    let answer = client.get("/bkt/k").expect(200);
+    assert_eq!(
+        (answer.value("content-type"), answer.value("x-tos-meta-a")),
+        ("text/x-test", "b")
+    );
+    assert!(emulator.requests().len() == 1);
+}
