@@ -4,7 +4,7 @@
 //! in what it signs: `host`, `content-type` and the `x-tos-` headers.
 
 mod canonical;
-mod presign;
+pub(crate) mod presign;
 mod timestamp;
 
 #[cfg(test)]

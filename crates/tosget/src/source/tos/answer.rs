@@ -18,8 +18,8 @@ const RAW_TRAILER: &str = "tos-raw-trailer";
 const USER_METADATA: &str = "x-tos-meta-";
 
 /// Reads the answer to a HEAD, whose size is the object's.
-pub(super) fn read_head(parts: &Parts, now: SystemTime) -> Result<ResponseHead, ResponseFault> {
-    let mut head = read(parts, now)?;
+pub(super) fn read_head(parts: &Parts) -> Result<ResponseHead, ResponseFault> {
+    let mut head = read(parts)?;
     // A symlink's own length says nothing; what it points to is what a GET delivers.
     let size = head.object.symlink_target_size.or(head.payload_length);
     head.object.content_length = size.ok_or(ResponseFault::BadHeader("Content-Length"))?;
@@ -27,8 +27,8 @@ pub(super) fn read_head(parts: &Parts, now: SystemTime) -> Result<ResponseHead, 
 }
 
 /// Reads the answer to a GET, whose size is the object's on 200 and the range's on 206.
-pub(super) fn read_get(parts: &Parts, now: SystemTime) -> Result<ResponseHead, ResponseFault> {
-    let mut head = read(parts, now)?;
+pub(super) fn read_get(parts: &Parts) -> Result<ResponseHead, ResponseFault> {
+    let mut head = read(parts)?;
     head.object.content_length = match head.content_range {
         Some(ContentRange::Satisfied { total, .. } | ContentRange::Unsatisfied { total }) => total,
         None => head.payload_length.unwrap_or_default(),
@@ -53,7 +53,7 @@ pub(super) fn clock_offset(headers: &HeaderMap, now: SystemTime) -> Option<i64> 
     Some(seconds(date)? - seconds(now)?)
 }
 
-fn read(parts: &Parts, now: SystemTime) -> Result<ResponseHead, ResponseFault> {
+fn read(parts: &Parts) -> Result<ResponseHead, ResponseFault> {
     let headers = &parts.headers;
     let coding = Coding::read(headers)?;
     let content_range = text(headers, "content-range");
@@ -69,7 +69,6 @@ fn read(parts: &Parts, now: SystemTime) -> Result<ResponseHead, ResponseFault> {
         content_encoding: coding.content.clone(),
         range_crc_granted: coding.payload_length.is_some(),
         throttled: text(headers, "x-tos-qos-delay-time").is_some_and(|delay| is_positive(&delay)),
-        clock_offset: clock_offset(headers, now),
         object: object(headers, coding.content)?,
     })
 }
@@ -169,4 +168,168 @@ fn decoded(text: &str) -> String {
 /// The delay's unit is not documented, so any number but zero counts.
 fn is_positive(delay: &str) -> bool {
     !delay.trim().starts_with('-') && delay.bytes().any(|byte| matches!(byte, b'1'..=b'9'))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use http::{HeaderName, HeaderValue, Response};
+
+    use super::*;
+    use crate::range::ByteRange;
+
+    /// 2024-01-02T03:04:05Z.
+    const NOW: u64 = 1_704_164_645;
+
+    fn parts(status: u16, headers: &[(&'static str, &'static str)]) -> Parts {
+        let mut response = Response::builder().status(status).body(()).expect("a response");
+        for (name, value) in headers {
+            // Bytes, because a server may send what is not ASCII.
+            let value = HeaderValue::from_bytes(value.as_bytes()).expect("a value");
+            response
+                .headers_mut()
+                .append(HeaderName::from_static(name), value);
+        }
+        response.into_parts().0
+    }
+
+    fn now() -> SystemTime {
+        UNIX_EPOCH + Duration::from_secs(NOW)
+    }
+
+    fn get(headers: &[(&'static str, &'static str)]) -> ResponseHead {
+        read_get(&parts(206, headers)).expect("readable")
+    }
+
+    #[test]
+    fn on_a_206_the_size_is_the_total_and_not_the_length() {
+        let head = get(&[("content-length", "5"), ("content-range", "bytes 5-9/99")]);
+        let range = ByteRange::new(5, 10).expect("not empty");
+        assert_eq!(
+            head.content_range,
+            Some(ContentRange::Satisfied { range, total: 99 })
+        );
+        assert_eq!((head.payload_length, head.object.content_length), (Some(5), 99));
+    }
+
+    #[test]
+    fn an_unreadable_content_range_is_kept_for_the_message() {
+        let head = get(&[("content-range", "bytes 5-9/*")]);
+        assert_eq!(head.content_range, None);
+        assert_eq!(head.unreadable_content_range.as_deref(), Some("bytes 5-9/*"));
+        assert_eq!(get(&[]).unreadable_content_range, None);
+    }
+
+    #[test]
+    fn a_symlink_has_the_size_of_its_target() {
+        let link = [
+            ("content-length", "0"),
+            ("x-tos-object-type", "Symlink"),
+            ("x-tos-symlink-target-size", "77"),
+        ];
+        let head = read_head(&parts(200, &link)).expect("readable");
+        assert_eq!(head.object.content_length, 77);
+    }
+
+    #[test]
+    fn a_head_without_a_length_is_a_fault() {
+        let fault = read_head(&parts(200, &[])).expect_err("no length");
+        assert_eq!(fault, ResponseFault::BadHeader("Content-Length"));
+    }
+
+    #[test]
+    fn a_framed_body_needs_both_headers() {
+        let length = ("content-length", "50");
+        let raw = ("x-tos-raw-content-length", "10");
+        for (coding, granted, content_encoding) in [
+            ("tos-raw-trailer", true, None),
+            ("TOS-Raw-Trailer, gzip", true, Some("gzip")),
+            ("tos-raw-trailer,identity", true, None),
+            ("gzip, tos-raw-trailer", false, Some("gzip, tos-raw-trailer")),
+            ("tos-raw-trailers", false, Some("tos-raw-trailers")),
+            ("identity", false, None),
+        ] {
+            let head = get(&[length, raw, ("content-encoding", coding)]);
+            assert_eq!(head.range_crc_granted, granted, "{coding}");
+            assert_eq!(
+                head.payload_length,
+                Some(if granted { 10 } else { 50 }),
+                "{coding}"
+            );
+            assert_eq!(head.content_encoding.as_deref(), content_encoding, "{coding}");
+        }
+        let alone = get(&[length, ("content-encoding", "tos-raw-trailer")]);
+        assert!(!alone.range_crc_granted);
+        assert_eq!(alone.content_encoding.as_deref(), Some("tos-raw-trailer"));
+        assert!(!get(&[length, raw]).range_crc_granted);
+    }
+
+    #[test]
+    fn a_header_that_cannot_be_read_is_a_fault_with_its_name() {
+        for (name, called) in [
+            ("content-length", "Content-Length"),
+            ("last-modified", "Last-Modified"),
+            ("x-tos-hash-crc64ecma", "x-tos-hash-crc64ecma"),
+            ("x-tos-symlink-target-size", "x-tos-symlink-target-size"),
+            ("x-tos-raw-content-length", "X-Tos-Raw-Content-Length"),
+        ] {
+            for value in ["", "x", "-1", "+1", "1, 1", "18446744073709551616", "1.5"] {
+                let fault = read_get(&parts(206, &[(name, value)])).expect_err("unreadable");
+                assert_eq!(fault, ResponseFault::BadHeader(called), "{value:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_crc_of_zero_is_a_value() {
+        assert_eq!(
+            get(&[("x-tos-hash-crc64ecma", "0")]).object.hash_crc64ecma,
+            Some(0)
+        );
+        assert_eq!(get(&[]).object.hash_crc64ecma, None);
+    }
+
+    #[test]
+    fn the_servers_clock_is_told_from_its_date() {
+        let offset = |date| clock_offset(&parts(403, &[("date", date)]).headers, now());
+        assert_eq!(offset("Tue, 02 Jan 2024 03:05:05 GMT"), Some(60));
+        assert_eq!(offset("Tue, 02 Jan 2024 03:03:05 GMT"), Some(-60));
+        assert_eq!(offset("yesterday"), None);
+    }
+
+    #[test]
+    fn any_positive_delay_is_a_sign_of_throttling() {
+        for (delay, throttled) in [
+            ("12", true),
+            ("0.5", true),
+            ("20ms", true),
+            ("0", false),
+            ("-1", false),
+            ("", false),
+        ] {
+            assert_eq!(
+                get(&[("x-tos-qos-delay-time", delay)]).throttled,
+                throttled,
+                "{delay:?}"
+            );
+        }
+        assert!(!get(&[]).throttled);
+    }
+
+    #[test]
+    fn user_metadata_is_decoded_where_it_decodes() {
+        let meta = get(&[
+            ("x-tos-meta-%e5%bc%a0", "a%20b+c"),
+            ("x-tos-meta-bad", "%FF"),
+            ("x-tos-meta-raw", "张"),
+        ])
+        .object
+        .meta;
+        let pairs: Vec<_> = meta
+            .iter()
+            .map(|(name, value)| (name.as_str(), value.as_str()))
+            .collect();
+        assert_eq!(pairs, [("bad", "%FF"), ("raw", "张"), ("张", "a b+c")]);
+    }
 }

@@ -1,6 +1,8 @@
 //! A body as it comes off the connection, any framing undone.
 
 use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Context, Poll, ready};
 
 use bytes::Bytes;
@@ -8,37 +10,58 @@ use hyper::body::{Body as _, Incoming};
 use tokio::sync::OwnedSemaphorePermit;
 
 use super::raw_trailer::RawTrailer;
-use crate::error::attempt::AttemptError;
+use crate::error::attempt::{AttemptError, ResponseFault};
 use crate::source::Body;
 
 /// The body of one answer, which holds its connection until it is dropped.
 #[derive(Debug)]
 pub(super) struct TosBody {
     incoming: Incoming,
-    trailer: Option<RawTrailer>,
+    framing: Option<Framing>,
     _permit: OwnedSemaphorePermit,
 }
 
 impl TosBody {
-    /// `framed_payload` is the payload's length where a trailer with its CRC follows.
-    pub(super) fn new(incoming: Incoming, framed_payload: Option<u64>, permit: OwnedSemaphorePermit) -> Self {
+    pub(super) fn new(incoming: Incoming, framing: Option<Framing>, permit: OwnedSemaphorePermit) -> Self {
         Self {
             incoming,
-            trailer: framed_payload.map(RawTrailer::new),
+            framing,
             _permit: permit,
         }
     }
 
     fn unframe(&mut self, piece: Bytes) -> Result<Bytes, AttemptError> {
-        match &mut self.trailer {
-            Some(trailer) => Ok(trailer.push(piece)?),
+        match &mut self.framing {
+            Some(framing) => framing.told(|trailer| trailer.push(piece)),
             None => Ok(piece),
         }
     }
 
     fn end(&mut self) -> Option<Result<Bytes, AttemptError>> {
-        let fault = self.trailer.as_mut()?.finish().err()?;
-        Some(Err(fault.into()))
+        let fault = self.framing.as_mut()?.told(RawTrailer::finish).err()?;
+        Some(Err(fault))
+    }
+}
+
+/// The framing of a body that a CRC follows.
+#[derive(Debug)]
+pub(super) struct Framing {
+    pub(super) trailer: RawTrailer,
+    /// Cleared at the first fault, so that the next attempt asks for plain bytes: a server may frame in a way of its
+    /// own, and the object's own CRC64 still proves the whole.
+    pub(super) range_crc: Arc<AtomicBool>,
+}
+
+impl Framing {
+    fn told<T>(
+        &mut self,
+        step: impl FnOnce(&mut RawTrailer) -> Result<T, ResponseFault>,
+    ) -> Result<T, AttemptError> {
+        step(&mut self.trailer).map_err(|fault| {
+            tracing::debug!(%fault, "the server's range CRC can't be read: not asking for it any more");
+            self.range_crc.store(false, Ordering::Relaxed);
+            fault.into()
+        })
     }
 }
 
@@ -61,6 +84,6 @@ impl Body for TosBody {
     }
 
     fn range_crc64(&self) -> Option<u64> {
-        self.trailer.as_ref()?.crc64()
+        self.framing.as_ref()?.trailer.crc64()
     }
 }

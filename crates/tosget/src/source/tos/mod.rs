@@ -16,7 +16,7 @@ mod tests;
 
 use std::fmt;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 use std::time::{Duration, SystemTime};
 
 use http::HeaderValue;
@@ -35,8 +35,9 @@ use crate::response::ResponseHead;
 use crate::signing::Timestamp;
 use crate::source::{Attempt, BoxFuture, RangeRequest, RangeResponse, Source};
 
-use body::TosBody;
+use body::{Framing, TosBody};
 use connect::HttpClient;
+use raw_trailer::RawTrailer;
 use request::Request;
 
 /// What a [`TosSource`] is made of.
@@ -61,7 +62,8 @@ pub(crate) struct TosSource {
     http: HttpClient,
     idle_timeout: Duration,
     user_agent: HeaderValue,
-    range_crc: bool,
+    /// Whether to ask for range CRCs; no longer once one came that could not be read.
+    range_crc: Arc<AtomicBool>,
 }
 
 impl TosSource {
@@ -75,7 +77,7 @@ impl TosSource {
             idle_timeout: settings.connect.timeouts.idle,
             http: HttpClient::new(settings.connect),
             user_agent: settings.user_agent,
-            range_crc: settings.range_crc,
+            range_crc: Arc::new(AtomicBool::new(settings.range_crc)),
         }
     }
 
@@ -160,17 +162,22 @@ impl Source for TosSource {
         Box::pin(async move {
             let request = Request::head(&self.site.endpoint, object, attempt, &self.user_agent)?;
             let answer = self.exchange(request).await?;
-            Ok(answer::read_head(&answer.parts, self.clock.now())?)
+            Ok(answer::read_head(&answer.parts)?)
         })
     }
 
     fn get<'a>(&'a self, request: RangeRequest<'a>) -> BoxFuture<'a, Result<RangeResponse, AttemptError>> {
         Box::pin(async move {
-            let request = Request::get(&self.site.endpoint, request, self.range_crc, &self.user_agent)?;
+            let range_crc = self.range_crc.load(Ordering::Relaxed);
+            let request = Request::get(&self.site.endpoint, request, range_crc, &self.user_agent)?;
             let answer = self.exchange(request).await?;
-            let head = answer::read_get(&answer.parts, self.clock.now())?;
-            let framed_payload = head.range_crc_granted.then_some(head.payload_length).flatten();
-            let body = Box::new(TosBody::new(answer.body, framed_payload, answer.permit));
+            let head = answer::read_get(&answer.parts)?;
+            let framed = head.range_crc_granted.then_some(head.payload_length).flatten();
+            let framing = framed.map(|payload_length| Framing {
+                trailer: RawTrailer::new(payload_length),
+                range_crc: Arc::clone(&self.range_crc),
+            });
+            let body = Box::new(TosBody::new(answer.body, framing, answer.permit));
             Ok(RangeResponse { head, body })
         })
     }

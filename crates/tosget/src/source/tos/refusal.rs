@@ -160,3 +160,136 @@ fn retry_after(headers: &HeaderMap, now: SystemTime) -> Option<Duration> {
     let date = text(headers, "date").and_then(|date| httpdate::parse_http_date(&date).ok());
     Some(until.duration_since(date.unwrap_or(now)).unwrap_or_default())
 }
+
+#[cfg(test)]
+mod tests {
+    use std::time::UNIX_EPOCH;
+
+    use http::{HeaderName, Response};
+
+    use super::*;
+
+    fn read_with(status: u16, headers: &[(&'static str, &'static str)], body: &[u8]) -> TosServerError {
+        let mut response = Response::builder().status(status).body(()).expect("a response");
+        for (name, value) in headers {
+            let value = value.parse().expect("a value");
+            response
+                .headers_mut()
+                .append(HeaderName::from_static(name), value);
+        }
+        let url = ObjectUrl::for_test("b.h.test", "/k", Vec::new());
+        let now = UNIX_EPOCH + Duration::from_secs(1_704_164_645);
+        read(&response.into_parts().0, body, &url, now)
+    }
+
+    #[test]
+    fn ids_come_from_the_headers_where_the_body_has_none() {
+        let headers = [("x-tos-request-id", "r"), ("x-tos-id-2", "i"), ("x-tos-ec", "e")];
+        let error = read_with(500, &headers, b"");
+        assert_eq!(
+            (
+                error.request_id.as_str(),
+                error.host_id.as_str(),
+                error.ec.as_str()
+            ),
+            ("r", "i", "e")
+        );
+        let error = read_with(500, &[], br#"{"RequestId":"rb","HostId":"hb","EC":"eb"}"#);
+        assert_eq!(
+            (
+                error.request_id.as_str(),
+                error.host_id.as_str(),
+                error.ec.as_str()
+            ),
+            ("rb", "hb", "eb")
+        );
+    }
+
+    #[test]
+    fn a_body_that_is_not_the_services_is_shown_as_an_excerpt() {
+        for (body, message) in [
+            (&b""[..], ""),
+            (b"oops", "oops"),
+            (b"[1, 2]", "[1, 2]"),
+            (b"\"Code\"", "\"Code\""),
+            (b"{\"Code\":", "{\"Code\":"),
+            (b"a\x1b[2J\r\n\t b", "a [2J b"),
+            (b"\xff\xfe", "\u{fffd}\u{fffd}"),
+        ] {
+            let error = read_with(500, &[], body);
+            assert_eq!((error.code.as_str(), error.message.as_str()), ("", message));
+        }
+    }
+
+    #[test]
+    fn fields_of_another_type_count_as_absent() {
+        let error = read_with(
+            400,
+            &[("x-tos-ec", "e")],
+            br#"{"Code":7,"Message":null,"EC":{},"RequestId":["r"]}"#,
+        );
+        assert_eq!(
+            (error.code.as_str(), error.message.as_str(), error.ec.as_str()),
+            ("", "", "e")
+        );
+    }
+
+    #[test]
+    fn a_deep_body_is_no_danger() {
+        let error = read_with(500, &[], "[".repeat(MAX_BODY_BYTES).as_bytes());
+        assert_eq!(error.status_code, 500);
+    }
+
+    #[test]
+    fn retry_after_is_read_in_seconds_and_as_a_date() {
+        let seconds = |headers: &[(&'static str, &'static str)]| {
+            read_with(503, headers, b"")
+                .retry_after
+                .map(|wait| wait.as_secs())
+        };
+        let later = ("retry-after", "Tue, 02 Jan 2024 03:04:15 GMT");
+        assert_eq!(seconds(&[("retry-after", "120")]), Some(120));
+        assert_eq!(seconds(&[later]), Some(10));
+        assert_eq!(
+            seconds(&[later, ("date", "Tue, 02 Jan 2024 03:04:10 GMT")]),
+            Some(5)
+        );
+        assert_eq!(
+            seconds(&[("retry-after", "Tue, 02 Jan 2024 03:00:00 GMT")]),
+            Some(0)
+        );
+        for unreadable in ["", "soon", "-1", "1.5"] {
+            assert_eq!(seconds(&[("retry-after", unreadable)]), None, "{unreadable:?}");
+        }
+        assert_eq!(seconds(&[]), None);
+    }
+
+    #[test]
+    fn a_redirect_with_a_body_keeps_the_servers_words() {
+        let error = read_with(
+            301,
+            &[("location", "https://other.test/k?X-Tos-Signature=s")],
+            br#"{"Code":"PermanentRedirect","Message":"Wrong region."}"#,
+        );
+        assert_eq!(error.code, "PermanentRedirect");
+        assert_eq!(
+            error.message,
+            "Wrong region. (redirects are not followed, and this one leads to https://other.test/k)"
+        );
+    }
+
+    #[test]
+    fn a_refusal_is_about_time_when_the_server_says_so_or_nothing_else_explains_it() {
+        let far = ("date", "Tue, 02 Jan 2024 05:00:00 GMT");
+        let near = ("date", "Tue, 02 Jan 2024 03:10:00 GMT");
+        let about_time =
+            |status, headers: &[_], body: &[u8]| is_about_time(&read_with(status, headers, body));
+        assert!(about_time(403, &[far], br#"{"Code":"RequestTimeTooSkewed"}"#));
+        assert!(about_time(403, &[far, ("x-tos-ec", "0002-00000018")], b""));
+        assert!(about_time(403, &[far], b""));
+        assert!(!about_time(403, &[near], b""));
+        assert!(!about_time(403, &[], b""));
+        assert!(!about_time(404, &[far], b""));
+        assert!(!about_time(403, &[far], br#"{"Code":"AccessDenied"}"#));
+    }
+}

@@ -13,7 +13,6 @@ use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::TokioIo;
 use rustls::ClientConfig;
 use rustls::pki_types::ServerName;
-use tokio::io::BufReader;
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 use tokio_rustls::TlsConnector;
@@ -24,10 +23,6 @@ use super::dns::Resolver;
 use super::failure::ConnectFailure;
 use super::proxy::Proxy;
 use super::stream::Stream;
-
-/// Bytes read at once from a socket under TLS. Left to itself, rustls reads 4 KiB at a time, and the system calls
-/// would cost more than the cipher.
-const TLS_READ_BUFFER: usize = 128 * 1024;
 
 /// Opens connections for the pool.
 #[derive(Clone, Debug)]
@@ -89,7 +84,7 @@ impl Connector {
             .ok_or_else(|| ConnectFailure::connect(&name, "TLS is not set up"))?;
         let server = server_name(peer).map_err(|error| ConnectFailure::connect(&name, error))?;
         TlsConnector::from(config)
-            .connect(server, BufReader::with_capacity(TLS_READ_BUFFER, tcp))
+            .connect(server, tcp)
             .await
             .map(Stream::tls)
             .map_err(|error| ConnectFailure::handshake(&name, error))

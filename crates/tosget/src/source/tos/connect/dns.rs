@@ -43,3 +43,17 @@ impl Service<Name> for Resolver {
 fn bracketed(name: &str) -> Option<Ipv6Addr> {
     name.strip_prefix('[')?.strip_suffix(']')?.parse().ok()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn an_ipv6_address_needs_no_resolver() {
+        let name = "[::1]".parse().expect("a name");
+        let found: Vec<_> = Resolver::new().call(name).await.expect("an address").collect();
+        assert_eq!(found, ["[::1]:0".parse::<SocketAddr>().expect("an address")]);
+        assert_eq!(bracketed("localhost"), None);
+        assert_eq!(bracketed("[x]"), None);
+    }
+}

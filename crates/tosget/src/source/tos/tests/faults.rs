@@ -136,6 +136,25 @@ async fn no_more_connections_than_allowed_are_open_at_a_time() {
     assert_eq!(second.await.expect("no panic").expect("an answer"), 206);
 }
 
+#[tokio::test]
+async fn a_body_dropped_before_its_end_gives_its_connection_up() {
+    let mut endless = partial(b"x", 99, "");
+    let length = String::from_utf8(endless)
+        .expect("text")
+        .replace("Length: 1", "Length: 99");
+    endless = length.into_bytes();
+    let server = Server::start(vec![
+        Step::AnswerAndStall(endless),
+        Step::Answer(partial(b"y", 1, "")),
+    ])
+    .await;
+    let source = build(builder(&server).max_connections(1));
+    drop(get(&*source, 99).await.expect("an answer"));
+    let mut response = get(&*source, 1).await.expect("an answer");
+    assert_eq!(read_all(&mut *response.body).await.expect("a body"), b"y");
+    assert_eq!(server.connections(), 2);
+}
+
 #[derive(Debug)]
 struct Failing;
 
