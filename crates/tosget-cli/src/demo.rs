@@ -21,7 +21,7 @@ use crate::human::bytes;
 use crate::interruption::{Interruption, SecondSignal};
 use crate::printable::printable_path;
 use crate::report::{Answer, print};
-use crate::settings::DemoTask;
+use crate::settings::DemoSettings;
 
 const BUCKET: &str = "demo-bucket";
 const KEY: &str = "models/weights.bin";
@@ -37,9 +37,9 @@ const LOOK_EVERY: Duration = Duration::from_millis(5);
 /// How long the server may take to notice that a client is dead.
 const NOTICE: Duration = Duration::from_secs(2);
 
-pub(crate) async fn demo(task: DemoTask, console: &Console) -> Result<Answer, Failure> {
+pub(crate) async fn demo(settings: DemoSettings, console: &Console) -> Result<Answer, Failure> {
     let interruption = Interruption::listen(console, SecondSignal::IsIgnored)?;
-    let stage = Stage::set(task.size, interruption)
+    let stage = Stage::set(settings.size, interruption)
         .await
         .map_err(|error| could_not("set up the demo", &error))?;
     stage.introduce();

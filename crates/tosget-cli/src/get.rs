@@ -8,13 +8,13 @@ use crate::human;
 use crate::interruption::{Interruption, SecondSignal};
 use crate::meter::Meter;
 use crate::report::{Answer, Downloaded, Voice};
-use crate::settings::GetTask;
+use crate::settings::GetSettings;
 
-pub(crate) async fn get(task: GetTask, console: &Console, voice: Voice) -> Result<Answer, Failure> {
+pub(crate) async fn get(settings: GetSettings, console: &Console, voice: Voice) -> Result<Answer, Failure> {
     let interruption = Interruption::listen(console, SecondSignal::ExitsAtOnce)?;
     let progress = Progress::new();
-    let client = task.client.build()?;
-    let request = task
+    let client = settings.client.build()?;
+    let request = settings
         .request
         .with_progress(progress.clone())
         .with_cancel_hook(interruption.hook());
@@ -26,9 +26,9 @@ pub(crate) async fn get(task: GetTask, console: &Console, voice: Voice) -> Resul
     drop(meter);
     match result {
         Ok(output) => Ok(Answer::Downloaded(Box::new(Downloaded {
-            name: task.name,
+            name: settings.name,
             output,
-            crc_is_off: task.crc_is_off,
+            crc_is_off: settings.crc_is_off,
         }))),
         Err(error) if error.kind() == ErrorKind::Canceled => {
             let kept = error.checkpoint().is_some();

@@ -39,7 +39,7 @@ use console::Console;
 use exit::Exit;
 use failure::Failure;
 use report::{Answer, Voice};
-use settings::{Settings, Task};
+use settings::Settings;
 
 /// More threads would not bring more: one core copies and checks over 1 GB/s.
 const MOST_THREADS: usize = 4;
@@ -59,10 +59,10 @@ fn main() -> ExitCode {
 fn run(settings: Settings, console: &Console, voice: Voice) -> Result<Answer, Failure> {
     let runtime = runtime()?;
     let result = runtime.block_on(async {
-        match settings.task {
-            Task::Get(task) => get::get(*task, console, voice).await,
-            Task::Stat(task) => stat::stat(*task, console).await,
-            Task::Demo(task) => demo::demo(task, console).await,
+        match settings {
+            Settings::Get(settings) => get::get(*settings, console, voice).await,
+            Settings::Stat(settings) => stat::stat(*settings, console).await,
+            Settings::Demo(settings) => demo::demo(settings, console).await,
         }
     });
     // A name that is being resolved, or bytes that are being read back, would hold up an exit for seconds.

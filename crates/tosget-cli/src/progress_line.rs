@@ -137,6 +137,8 @@ impl Moment {
         match self.rate {
             // Syncing a large file to disk may take a while.
             _ if self.is_fetched() => "saving".to_owned(),
+            // Only the disk is at work.
+            _ if self.now.running_tasks == 0 && self.now.rechecking_bytes > 0 => String::new(),
             Some(rate) => human::rate(rate),
             None => String::new(),
         }

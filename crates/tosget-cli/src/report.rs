@@ -1,9 +1,9 @@
 //! Tells what came of a command: in words for people, or as one JSON object for programs.
 
-use std::io::{self, ErrorKind, Write};
+use std::io::{self, Write};
 
 use serde::Serialize;
-use tosget::{DownloadFileOutput, HeadObjectOutput, Verification};
+use tosget::{DownloadFileOutput, ErrorKind, HeadObjectOutput, Verification};
 
 use crate::args::Args;
 use crate::console::{Console, Tone};
@@ -93,7 +93,11 @@ pub(crate) fn print_json(object: &impl Serialize) -> Exit {
 pub(crate) fn print(text: &str) -> Exit {
     let mut stdout = io::stdout().lock();
     match stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush()) {
-        Err(error) if error.kind() != ErrorKind::BrokenPipe => Exit::Failed,
+        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
+            let failure = Failure::new(Exit::Failed, ErrorKind::Disk, "could not write to stdout");
+            failure.with_cause(&error).tell(&Console::new());
+            Exit::Failed
+        }
         _ => Exit::Done,
     }
 }

@@ -4,7 +4,7 @@ use std::path::{Component, Path, PathBuf};
 
 use tosget::{Credentials, DownloadFile, HeadObject, Recheck, TosClient, TosClientBuilder};
 
-use crate::args::{Args, ClientArgs, Command, GetArgs, RecheckArg, StatArgs};
+use crate::args::{Args, ClientArgs, Command, DemoArgs, GetArgs, RecheckArg, StatArgs};
 use crate::failure::Failure;
 use crate::human;
 use crate::object_name::ObjectName;
@@ -14,20 +14,15 @@ const LEAST_DEMO: u64 = 64 << 20;
 
 /// What to do.
 #[derive(Debug)]
-pub(crate) struct Settings {
-    pub(crate) task: Task,
-}
-
-#[derive(Debug)]
-pub(crate) enum Task {
-    Get(Box<GetTask>),
-    Stat(Box<StatTask>),
-    Demo(DemoTask),
+pub(crate) enum Settings {
+    Get(Box<GetSettings>),
+    Stat(Box<StatSettings>),
+    Demo(DemoSettings),
 }
 
 /// A download to do.
 #[derive(Debug)]
-pub(crate) struct GetTask {
+pub(crate) struct GetSettings {
     pub(crate) client: ClientSettings,
     pub(crate) name: ObjectName,
     pub(crate) request: DownloadFile,
@@ -36,7 +31,7 @@ pub(crate) struct GetTask {
 
 /// A question to ask.
 #[derive(Debug)]
-pub(crate) struct StatTask {
+pub(crate) struct StatSettings {
     pub(crate) client: ClientSettings,
     pub(crate) name: ObjectName,
     pub(crate) request: HeadObject,
@@ -51,27 +46,22 @@ pub(crate) struct ClientSettings {
 
 /// A demonstration to give, with an object of so many bytes.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct DemoTask {
+pub(crate) struct DemoSettings {
     pub(crate) size: u64,
 }
 
 impl Settings {
     /// Reads the credentials from the environment, and nothing else.
     pub(crate) fn new(args: Args) -> Result<Self, Failure> {
-        let task = match args.command {
-            Command::Get(args) => Task::Get(Box::new(GetTask::new(*args)?)),
-            Command::Stat(args) => Task::Stat(Box::new(StatTask::new(*args)?)),
-            Command::Demo(args) if args.size.0 < LEAST_DEMO => {
-                let least = human::bytes(LEAST_DEMO);
-                return Err(Failure::usage(format!("--size must be at least {least}")));
-            }
-            Command::Demo(args) => Task::Demo(DemoTask { size: args.size.0 }),
-        };
-        Ok(Self { task })
+        match args.command {
+            Command::Get(args) => GetSettings::new(*args).map(Box::new).map(Self::Get),
+            Command::Stat(args) => StatSettings::new(*args).map(Box::new).map(Self::Stat),
+            Command::Demo(args) => DemoSettings::new(&args).map(Self::Demo),
+        }
     }
 }
 
-impl GetTask {
+impl GetSettings {
     fn new(args: GetArgs) -> Result<Self, Failure> {
         let destination = match args.dest {
             Some(path) => path,
@@ -107,7 +97,7 @@ impl GetTask {
     }
 }
 
-impl StatTask {
+impl StatSettings {
     fn new(args: StatArgs) -> Result<Self, Failure> {
         let mut request = HeadObject::new(&args.object.bucket, &args.object.key);
         if let Some(version_id) = args.version_id {
@@ -118,6 +108,17 @@ impl StatTask {
             name: args.object,
             request,
         })
+    }
+}
+
+impl DemoSettings {
+    fn new(args: &DemoArgs) -> Result<Self, Failure> {
+        let size = args.size.0;
+        if size < LEAST_DEMO {
+            let least = human::bytes(LEAST_DEMO);
+            return Err(Failure::usage(format!("--size must be at least {least}")));
+        }
+        Ok(Self { size })
     }
 }
 

@@ -4,18 +4,18 @@ use crate::console::Console;
 use crate::failure::Failure;
 use crate::interruption::{Interruption, SecondSignal};
 use crate::report::{Answer, Known};
-use crate::settings::StatTask;
+use crate::settings::StatSettings;
 
-pub(crate) async fn stat(task: StatTask, console: &Console) -> Result<Answer, Failure> {
+pub(crate) async fn stat(settings: StatSettings, console: &Console) -> Result<Answer, Failure> {
     let mut interruption = Interruption::listen(console, SecondSignal::ExitsAtOnce)?;
-    let client = task.client.build()?;
+    let client = settings.client.build()?;
     let object = tokio::select! {
         biased;
         () = interruption.told() => return Err(Failure::interrupted("there is no answer yet")),
-        answer = client.head_object(task.request) => answer?,
+        answer = client.head_object(settings.request) => answer?,
     };
     Ok(Answer::Known(Box::new(Known {
-        name: task.name,
+        name: settings.name,
         object,
     })))
 }

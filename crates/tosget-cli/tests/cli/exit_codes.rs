@@ -134,3 +134,18 @@ fn a_closed_stdout_is_no_failure() {
     let status = command.stdout(writer).status().expect("it runs");
     assert_eq!(status.code(), Some(0));
 }
+
+#[cfg(target_os = "linux")]
+#[test]
+fn exit_1_a_stdout_that_is_full() {
+    let stage = Stage::new();
+    stage.emulator.put_virtual(BUCKET, "k", 5, SEED);
+    let full = std::fs::File::options()
+        .write(true)
+        .open("/dev/full")
+        .expect("Linux has it");
+    let mut command = stage.command(&["stat", "tos://bkt/k"]);
+    let output = command.stdout(full).output().expect("it runs");
+    assert_eq!(output.status.code(), Some(1));
+    assert!(String::from_utf8_lossy(&output.stderr).contains("could not write to stdout"));
+}

@@ -43,6 +43,24 @@ fn signals_keep_the_checkpoint_and_the_same_command_goes_on() {
 }
 
 #[test]
+fn a_second_signal_ends_at_once_and_costs_nothing_either() {
+    let stage = Stage::with_big_object(SIZE);
+    let running = under_way(&stage, &GET[..4]);
+    running.signal(Signal::INT);
+    running.signal(Signal::TERM);
+    running.wait().ends_with(130);
+    stage.full_speed();
+    let told = stage.run(&GET).ends_with(0).json();
+    assert!(
+        told["bytes_resumed"]
+            .as_u64()
+            .is_some_and(|resumed| resumed >= 10 * MIB),
+        "{told}"
+    );
+    assert_is_big_object(&stage.path("big"), SIZE);
+}
+
+#[test]
 fn an_interruption_is_told_in_json_too() {
     let stage = Stage::with_big_object(SIZE);
     let running = under_way(&stage, &GET);
