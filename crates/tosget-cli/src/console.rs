@@ -76,7 +76,7 @@ impl Console {
         self.write_lines("");
     }
 
-    /// Leaves the terminal fit for use before the process ends at once, whatever another thread is doing with it.
+    /// Ends a progress line as it stands, whoever drew it, without waiting for anybody.
     pub(crate) fn abandon(&self) {
         if self.0.can_redraw {
             let _ = io::stderr().write_all(b"\n");

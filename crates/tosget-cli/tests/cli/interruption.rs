@@ -50,11 +50,12 @@ fn a_second_signal_ends_at_once_and_costs_nothing_either() {
     running.signal(Signal::TERM);
     running.wait().ends_with(130);
     stage.full_speed();
+    // Eight tasks may each have had half a MiB that was not recorded yet.
     let told = stage.run(&GET).ends_with(0).json();
     assert!(
         told["bytes_resumed"]
             .as_u64()
-            .is_some_and(|resumed| resumed >= 10 * MIB),
+            .is_some_and(|resumed| resumed >= 6 * MIB),
         "{told}"
     );
     assert_is_big_object(&stage.path("big"), SIZE);
