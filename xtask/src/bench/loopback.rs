@@ -29,12 +29,12 @@ pub(crate) fn measure(settings: &Settings) -> Result<Report> {
     Ok(report
         .with_fact(
             "server",
-            format!("{}, 2 workers, sendfile", machine::first_line("nginx", &["-v"])),
+            format!("{}, 2 workers, sendfile", machine::version("nginx", &["-v"])),
         )
-        .with_fact("curl", machine::first_line("curl", &["--version"]))
+        .with_fact("curl", machine::version("curl", &["--version"]))
         .with_fact(
             "tosget",
-            machine::first_line(&tosget.to_string_lossy(), &["--version"]),
+            machine::version(&tosget.to_string_lossy(), &["--version"]),
         )
         .with_fact(
             "rounds",

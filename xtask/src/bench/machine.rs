@@ -44,8 +44,14 @@ pub(crate) fn today() -> String {
     first_line("date", &["-u", "+%Y-%m-%d"])
 }
 
+/// Name and version of a program, without what curl says of its libraries.
+pub(crate) fn version(program: &str, arguments: &[&str]) -> String {
+    let said = first_line(program, arguments);
+    said.split(" (").next().unwrap_or_default().to_owned()
+}
+
 /// What the program says about itself; nginx says it on standard error.
-pub(crate) fn first_line(program: &str, arguments: &[&str]) -> String {
+fn first_line(program: &str, arguments: &[&str]) -> String {
     let Ok(done) = Command::new(program).args(arguments).output() else {
         return UNKNOWN.to_owned();
     };
