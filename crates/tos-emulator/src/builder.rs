@@ -177,7 +177,7 @@ impl Builder {
     /// When the root directory cannot be used, the address is taken or the certificate is no good.
     pub async fn start(self) -> io::Result<Emulator> {
         let prepared = self.prepare()?;
-        let (listener, address) = prepared.listen().await?;
+        let (listener, address) = bind(prepared.listen).await?;
         let (stop, stopped) = watch::channel(false);
         let serving = tokio::spawn(serve(
             listener,
@@ -199,37 +199,44 @@ impl Builder {
             .worker_threads(2)
             .enable_all()
             .build()?;
-        let (listener, address) = runtime.block_on(prepared.listen())?;
         let (stop, stopped) = watch::channel(false);
+        let (listening, is_listening) = mpsc::channel();
         let (done, is_done) = mpsc::channel();
-        let serving = serve(
-            listener,
+        let (listen, tls, service) = (
+            prepared.listen,
             prepared.tls.clone(),
             Arc::clone(&prepared.service),
-            stopped,
         );
+        // The runtime is used on this thread only: the caller's may belong to another one, which forbids blocking.
         let thread = thread::Builder::new()
             .name("tos-emulator".into())
             .spawn(move || {
-                runtime.block_on(serving);
+                runtime.block_on(async {
+                    match bind(listen).await {
+                        Ok((listener, address)) => {
+                            // The caller waits for it.
+                            let _ = listening.send(Ok(address));
+                            serve(listener, tls, service, stopped).await;
+                        }
+                        Err(error) => drop(listening.send(Err(error))),
+                    }
+                });
                 runtime.shutdown_background();
                 drop(done);
             })?;
-        Ok(prepared.emulator(
-            address,
-            stop,
-            Running::Thread {
-                thread: Some(thread),
-                is_done,
-            },
-        ))
+        let address = is_listening.recv().map_err(io::Error::other)??;
+        let running = Running::Thread {
+            thread: Some(thread),
+            is_done,
+        };
+        Ok(prepared.emulator(address, stop, running))
     }
 
     fn prepare(self) -> io::Result<Prepared> {
         let temporary = self
             .root
             .is_none()
-            .then(|| TempDir::with_prefix("tos-emulator-"))
+            .then(|| TempDir::with_prefix(format!("tos-emulator-{}-", std::process::id())))
             .transpose()?;
         let root = self
             .root
@@ -295,12 +302,6 @@ struct Prepared {
 }
 
 impl Prepared {
-    async fn listen(&self) -> io::Result<(TcpListener, SocketAddr)> {
-        let listener = TcpListener::bind(self.listen).await?;
-        let address = listener.local_addr()?;
-        Ok((listener, address))
-    }
-
     fn emulator(self, address: SocketAddr, stop: watch::Sender<bool>, running: Running) -> Emulator {
         let https = self.tls.is_some();
         Emulator::new(
@@ -313,4 +314,10 @@ impl Prepared {
             self.temporary,
         )
     }
+}
+
+async fn bind(address: SocketAddr) -> io::Result<(TcpListener, SocketAddr)> {
+    let listener = TcpListener::bind(address).await?;
+    let address = listener.local_addr()?;
+    Ok((listener, address))
 }

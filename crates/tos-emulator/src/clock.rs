@@ -22,17 +22,21 @@ impl Clock {
 
     pub(crate) fn now(&self) -> Timestamp {
         let since_epoch = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-        Timestamp::from_millis(since_epoch.as_millis() as i64 + self.offset() * 1000)
+        let offset = self.offset().saturating_mul(1000);
+        Timestamp::from_millis((since_epoch.as_millis() as i64).saturating_add(offset))
     }
 }
 
-/// A moment, in milliseconds since 1970 UTC; never before 1970.
+/// The last moment of the year 9999: later ones cannot be written as an HTTP date.
+const MAX_MILLIS: i64 = 253_402_300_799_999;
+
+/// A moment, in milliseconds since 1970 UTC; from 1970 to 9999.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub(crate) struct Timestamp(i64);
 
 impl Timestamp {
     pub(crate) fn from_millis(millis: i64) -> Self {
-        Self(millis.max(0))
+        Self(millis.clamp(0, MAX_MILLIS))
     }
 
     /// `20240102T030405Z`, the form of `x-tos-date`.
@@ -122,6 +126,15 @@ mod tests {
         assert_eq!(time.iso(), "2024-02-29T23:59:58.000Z");
         assert_eq!(time.http(), "Thu, 29 Feb 2024 23:59:58 GMT");
         assert_eq!(Timestamp::parse_http(&time.http()), Some(time));
+    }
+
+    #[test]
+    fn no_offset_leads_out_of_the_calendar() {
+        let clock = Clock::default();
+        for (offset, year) in [(i64::MIN, "1970"), (i64::MAX, "9999")] {
+            clock.set_offset(offset);
+            assert!(clock.now().iso().starts_with(year) && clock.now().http().contains(year));
+        }
     }
 
     #[test]

@@ -1,18 +1,4 @@
-//! The control endpoint: paths below `/_emulator/` on the bare host, unsigned, JSON both ways.
-//!
-//! | request | meaning |
-//! |---|---|
-//! | `GET /_emulator/faults` | the rules in force |
-//! | `PUT /_emulator/faults` | replaces them by the array in the body |
-//! | `POST /_emulator/faults` | adds the rule, or the array of rules, in the body |
-//! | `DELETE /_emulator/faults` | drops them |
-//! | `GET /_emulator/requests` | the request log |
-//! | `DELETE /_emulator/requests` | forgets the log and restarts the totals |
-//! | `GET /_emulator/stats` | the totals |
-//! | `POST /_emulator/objects` | `{"bucket", "key", "size", "seed"}` stores generated content |
-//! | `POST /_emulator/buckets` | `{"bucket", "public"}` creates a bucket |
-//! | `PUT /_emulator/bandwidth` | `{"total", "per_connection"}` in bytes per second; absent for no limit |
-//! | `PUT /_emulator/clock` | `{"offset_seconds"}` moves the emulator's clock |
+//! The control endpoint: paths below `/_emulator/` on a bare host, unsigned, JSON both ways. The README has the list.
 
 use http::{Method, StatusCode};
 use hyper::body::Incoming;

@@ -7,7 +7,7 @@ use std::sync::mpsc::Receiver;
 use std::thread::JoinHandle;
 
 use bytes::Bytes;
-use http::HeaderMap;
+use http::{HeaderMap, HeaderName, HeaderValue};
 use tempfile::TempDir;
 use tokio::sync::watch;
 use tokio::task;
@@ -140,20 +140,20 @@ impl Emulator {
     /// Stores an object.
     #[track_caller]
     pub fn put_object(&self, bucket: &str, key: &str, content: impl Into<Bytes>) -> ObjectSummary {
-        self.put_object_with(bucket, key, content, &HeaderMap::new())
+        self.put_object_with(bucket, key, content, &[])
     }
 
-    /// Stores an object with the headers that a PUT would store with it (`content-type`, `x-tos-meta-…`) and
-    /// `x-tos-storage-class`; other headers are ignored.
+    /// Stores an object with the headers (name and value) that a PUT would store with it, such as `content-type` or
+    /// `x-tos-meta-…`, and `x-tos-storage-class`; other headers are ignored.
     #[track_caller]
     pub fn put_object_with(
         &self,
         bucket: &str,
         key: &str,
         content: impl Into<Bytes>,
-        headers: &HeaderMap,
+        headers: &[(&str, &str)],
     ) -> ObjectSummary {
-        let stored = self.store_object(bucket, key, &content.into(), headers);
+        let stored = self.store_object(bucket, key, &content.into(), &header_map(headers));
         expect(stored).into()
     }
 
@@ -284,6 +284,18 @@ impl From<Found> for ObjectSummary {
             version_id: found.version_id,
         }
     }
+}
+
+#[track_caller]
+fn header_map(headers: &[(&str, &str)]) -> HeaderMap {
+    let parsed = headers.iter().map(|(name, value)| {
+        let (parsed_name, parsed_value) = (HeaderName::try_from(*name), HeaderValue::try_from(*value));
+        (
+            parsed_name.expect("a header's name"),
+            parsed_value.expect("a header's value"),
+        )
+    });
+    parsed.collect()
 }
 
 #[track_caller]

@@ -15,7 +15,8 @@ pub(crate) struct TosError {
     pub(crate) code: Cow<'static, str>,
     pub(crate) message: Cow<'static, str>,
     pub(crate) ec: Option<Cow<'static, str>>,
-    pub(crate) headers: HeaderMap,
+    /// Boxed because a map is large, and errors travel in every result.
+    pub(crate) headers: Box<HeaderMap>,
 }
 
 impl TosError {
@@ -25,7 +26,7 @@ impl TosError {
             code: code.into(),
             message: message.into(),
             ec: None,
-            headers: HeaderMap::new(),
+            headers: Box::default(),
         }
     }
 

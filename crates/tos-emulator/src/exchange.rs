@@ -36,7 +36,7 @@ pub(crate) struct Session {
 impl Session {
     /// Answers a request. Dropped before it is done, it leaves an aborted exchange in the log.
     pub(crate) async fn answer(self, http: http::Request<Incoming>) -> http::Response<WireBody> {
-        let (mut request, body, unreadable) = Request::parse(http, &self.service.addressing);
+        let (request, body, unreadable) = Request::parse(http, &self.service.addressing);
         if control::is_meant(&request, &self.service) {
             return self.respond(
                 control::answer(&self.service, &request, body).await,
@@ -52,7 +52,7 @@ impl Session {
         exchange.struck_by(plan.names());
 
         let host_id = hex(request_id.as_bytes());
-        let instead = plan.before(&self.service, &mut request, &self.connection).await;
+        let instead = plan.before(&self.service, &request, &self.connection).await;
         let mut call = Call {
             service: Arc::clone(&self.service),
             request,
@@ -63,7 +63,7 @@ impl Session {
             Some(Instead::Error(error)) => Err(error),
             None => match unreadable {
                 Some(error) => Err(error),
-                None => self.carry_out(&mut call, route).await,
+                None => self.carry_out(&mut call, route, &plan).await,
             },
         };
         drain(&call.request, &mut call.body).await;
@@ -83,6 +83,7 @@ impl Session {
         &self,
         call: &mut Call,
         route: Result<&'static Route, TosError>,
+        plan: &Plan,
     ) -> Result<Reply, TosError> {
         let caller = self
             .service
@@ -92,6 +93,7 @@ impl Session {
         if caller == Caller::Anonymous {
             self.admit_anyone(&call.request, route)?;
         }
+        plan.misread(&mut call.request);
         (route.run)(call).await
     }
 
@@ -152,12 +154,7 @@ impl Session {
     }
 
     /// Makes an answer ready for the wire. Without an exchange it is neither logged nor slowed down.
-    fn respond(
-        &self,
-        mut reply: Reply,
-        plan: Plan,
-        mut exchange: Option<Exchange>,
-    ) -> http::Response<WireBody> {
+    fn respond(&self, mut reply: Reply, plan: Plan, exchange: Option<Exchange>) -> http::Response<WireBody> {
         let now = self.service.clock.now();
         reply.set(DATE, &now.http());
         reply.set(SERVER, "TosServer");
@@ -177,7 +174,7 @@ impl Session {
             reply.headers.insert(CONTENT_LENGTH, HeaderValue::from(len));
         }
         let sent_len = if stream.is_some() { len } else { 0 };
-        if let Some(exchange) = &mut exchange {
+        if let Some(exchange) = &exchange {
             exchange.answer(reply.status.as_u16(), head_len(reply.status, &reply.headers));
         }
         let stream = stream.filter(|_| sent_len > 0).map(|stream| {
@@ -206,18 +203,18 @@ impl Session {
                 (Some(Box::pin(futures_util::stream::iter([Ok(bytes)]))), len)
             }
             ReplyBody::Object(body) => {
-                let (start, mut len) = (body.range.start, body.range.end - body.range.start);
-                let mut stream = content::stream(&body.object, body.range, &self.service.generated);
+                let mut len = body.range.end - body.range.start;
+                let mut stream = content::stream(&body.object, body.range.clone(), &self.service.generated);
                 if body.range_crc {
                     stream = range_crc::append(stream, plan.spoils_range_crc());
                     len += range_crc::trailer_len();
                 }
-                stream = plan.spoil(stream, start);
+                stream = plan.spoil(stream, &body.range);
                 let extra = plan.extra_bytes();
                 if extra > 0 {
                     stream = sabotage::extend(stream, extra);
                 }
-                (Some(stream), len + extra)
+                (Some(stream), len.saturating_add(extra))
             }
         }
     }

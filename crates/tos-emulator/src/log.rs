@@ -127,14 +127,14 @@ impl RequestLog {
         if inner.entries.len() > KEPT_RECORDS {
             inner.entries.pop_front();
         }
-        let written_before = connection.written();
-        Exchange {
+        let underway = Arc::new(Underway {
             log: Arc::clone(&self.inner),
             entry,
-            connection,
-            written_before,
-            head_len: 0,
-        }
+            written_before: connection.written(),
+            head_len: AtomicU64::new(0),
+        });
+        connection.begin(Arc::clone(&underway));
+        Exchange { underway, connection }
     }
 
     pub(crate) fn records(&self) -> Vec<RequestRecord> {
@@ -190,58 +190,68 @@ impl Drop for OpenConnection {
 /// A request that is being answered. Dropped before it is finished, it counts as aborted.
 #[derive(Debug)]
 pub(crate) struct Exchange {
+    underway: Arc<Underway>,
+    connection: Arc<Connection>,
+}
+
+/// What is needed to note how an exchange ends.
+#[derive(Debug)]
+pub(crate) struct Underway {
     log: Arc<Mutex<Inner>>,
     entry: Arc<Entry>,
-    connection: Arc<Connection>,
+    /// What the socket had taken before.
     written_before: u64,
-    head_len: u64,
+    head_len: AtomicU64,
 }
 
 impl Exchange {
     pub(crate) fn struck_by(&self, faults: Vec<String>) {
-        lock(&self.entry.record).faults = faults;
+        lock(&self.underway.entry.record).faults = faults;
     }
 
     /// Notes the answer's status; `head_len` bytes of head go out before the body.
-    pub(crate) fn answer(&mut self, status: u16, head_len: u64) {
-        self.head_len = head_len;
-        lock(&self.entry.record).status = Some(status);
+    pub(crate) fn answer(&self, status: u16, head_len: u64) {
+        self.underway.head_len.store(head_len, Ordering::Relaxed);
+        lock(&self.underway.entry.record).status = Some(status);
     }
 
     pub(crate) fn hand_over(&self, len: u64) {
-        self.entry.body_bytes.fetch_add(len, Ordering::Relaxed);
-        lock(&self.log).stats.body_bytes_sent += len;
+        self.underway.entry.body_bytes.fetch_add(len, Ordering::Relaxed);
+        lock(&self.underway.log).stats.body_bytes_sent += len;
     }
 
     pub(crate) fn finish(&self) {
-        let mut record = lock(&self.entry.record);
+        let mut record = lock(&self.underway.entry.record);
         if record.outcome == Outcome::InFlight {
             record.outcome = Outcome::Finished;
-            lock(&self.log).stats.in_flight -= 1;
+            lock(&self.underway.log).stats.in_flight -= 1;
         }
     }
+}
 
-    /// What hyper was given but the socket did not take was not sent.
-    fn abort(&self) {
+impl Drop for Exchange {
+    fn drop(&mut self) {
+        self.underway.abort(self.connection.written());
+    }
+}
+
+impl Underway {
+    /// Notes that the exchange got no further, unless it is over: what hyper was given but the socket did not take was
+    /// not sent. The socket took `written` bytes in its life.
+    pub(crate) fn abort(&self, written: u64) {
         let mut record = lock(&self.entry.record);
         if record.outcome != Outcome::InFlight {
             return;
         }
         record.outcome = Outcome::Aborted;
         let handed_over = self.entry.body_bytes.load(Ordering::Relaxed);
-        let written = self.connection.written() - self.written_before;
-        let sent = handed_over.min(written.saturating_sub(self.head_len));
+        let head_len = self.head_len.load(Ordering::Relaxed);
+        let sent = handed_over.min((written - self.written_before).saturating_sub(head_len));
         self.entry.body_bytes.store(sent, Ordering::Relaxed);
         let mut inner = lock(&self.log);
         inner.stats.in_flight -= 1;
         // The totals may have been reset since.
         inner.stats.body_bytes_sent = inner.stats.body_bytes_sent.saturating_sub(handed_over - sent);
-    }
-}
-
-impl Drop for Exchange {
-    fn drop(&mut self) {
-        self.abort();
     }
 }
 

@@ -2,11 +2,14 @@
 
 use std::error::Error;
 use std::fs;
+use std::io;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::Parser;
+use tokio::signal::ctrl_c;
+use tokio::signal::unix::{SignalKind, signal};
 use tos_emulator::{Builder, Emulator, FaultRule};
 
 /// A local TOS server for demos and tests
@@ -104,9 +107,18 @@ fn main() -> ExitCode {
 async fn run(arguments: Arguments) -> Result<(), Box<dyn Error>> {
     let emulator = arguments.into_builder()?.start().await?;
     println!("{}", emulator.endpoint());
-    tokio::signal::ctrl_c().await?;
+    told_to_stop().await?;
     emulator.shutdown().await;
     Ok(())
+}
+
+/// Waits for Ctrl-C or SIGTERM.
+async fn told_to_stop() -> io::Result<()> {
+    let mut terminate = signal(SignalKind::terminate())?;
+    tokio::select! {
+        interrupted = ctrl_c() => interrupted,
+        _ = terminate.recv() => Ok(()),
+    }
 }
 
 impl Arguments {

@@ -88,7 +88,7 @@ impl Reply {
     /// The JSON error for `error`; the answer to a HEAD or a 304 has no body.
     pub(crate) fn error(error: &TosError, request: &Request, request_id: &str, host_id: &str) -> Self {
         let mut reply = Self::empty(error.status);
-        reply.headers = error.headers.clone();
+        reply.headers = HeaderMap::clone(&error.headers);
         if let Some(ec) = &error.ec {
             reply.set(HeaderName::from_static("x-tos-ec"), ec);
         }

@@ -1,3 +1,81 @@
-//! The command line of tosget.
+//! The command line of tosget: a thin shell over the library.
+//!
+//! `args` is what was typed, `settings` what it means; a command returns an answer or a failure, and `report` tells
+//! either to whoever asked, in the form they asked for. Data goes to stdout, everything else to stderr.
 
-fn main() {}
+#[macro_use]
+mod help;
+
+mod args;
+mod console;
+mod demo;
+mod duration;
+mod exit;
+mod failure;
+mod get;
+mod human;
+mod interruption;
+mod json;
+mod logging;
+mod meter;
+mod object_name;
+mod printable;
+mod progress_line;
+mod rate;
+mod report;
+mod settings;
+mod size;
+mod stat;
+mod terminal;
+mod timestamp;
+
+use std::process::ExitCode;
+use std::thread::available_parallelism;
+
+use tokio::runtime::{Builder, Runtime};
+
+use console::Console;
+use exit::Exit;
+use failure::Failure;
+use report::{Answer, Voice};
+use settings::{Settings, Task};
+
+/// More threads would not bring more: one core copies and checks over 1 GB/s.
+const MOST_THREADS: usize = 4;
+
+fn main() -> ExitCode {
+    let args = match args::parse() {
+        Ok(args) => args,
+        Err(exit) => return exit.into(),
+    };
+    let console = Console::new();
+    let voice = Voice::new(&args);
+    logging::start(args.verbose, &console);
+    let result = Settings::new(args).and_then(|settings| run(settings, &console, voice));
+    report::tell(&console, voice, &result).into()
+}
+
+fn run(settings: Settings, console: &Console, voice: Voice) -> Result<Answer, Failure> {
+    let runtime = runtime()?;
+    let result = runtime.block_on(async {
+        match settings.task {
+            Task::Get(task) => get::get(*task, console, voice).await,
+            Task::Stat(task) => stat::stat(*task, console).await,
+            Task::Demo(task) => demo::demo(task, console).await,
+        }
+    });
+    // A name that is being resolved, or bytes that are being read back, would hold up an exit for seconds.
+    runtime.shutdown_background();
+    result
+}
+
+fn runtime() -> Result<Runtime, Failure> {
+    let threads = available_parallelism().map_or(1, usize::from).min(MOST_THREADS);
+    let runtime = Builder::new_multi_thread()
+        .worker_threads(threads)
+        .enable_all()
+        .build();
+    runtime.map_err(|error| {
+        Failure::new(Exit::Failed, "other", "could not start the threads").with_cause(&error)
+    })
+}

@@ -17,7 +17,9 @@ async fn main() -> Result<(), Box<dyn Error>> {
         .region(env::var("TOS_REGION")?)
         .credentials(Credentials::from_env()?)
         .build()?;
-    let done = client.download_file(DownloadFile::new(bucket, key, destination)).await?;
+    let done = client
+        .download_file(DownloadFile::new(bucket, key, destination))
+        .await?;
     println!(
         "{} bytes in {:.1} s, {} of them resumed, verified by {:?}",
         done.object.content_length,

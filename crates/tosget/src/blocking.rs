@@ -12,6 +12,7 @@ use crate::download::{DownloadFile, HeadObject};
 use crate::error::{Error, ErrorKind, Result};
 use crate::object::HeadObjectOutput;
 use crate::outcome::DownloadFileOutput;
+use crate::presigned::PreSignedUrl;
 
 /// A client of one endpoint whose calls block. Cheap to clone; clones share connections and threads.
 ///
@@ -70,5 +71,13 @@ impl TosClient {
     /// The same.
     pub fn head_object(&self, request: HeadObject) -> Result<HeadObjectOutput> {
         self.runtime.block_on(self.client.head_object(request))
+    }
+
+    /// As [`crate::TosClient::pre_signed_url`].
+    ///
+    /// # Errors
+    /// The same.
+    pub fn pre_signed_url(&self, request: PreSignedUrl) -> Result<String> {
+        self.runtime.block_on(self.client.pre_signed_url(request))
     }
 }

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use crc_fast::{CrcAlgorithm, Digest, checksum_combine};
+use crc_fast::{CrcAlgorithm, Digest};
 
 /// TOS's `crc64ecma` is the catalogue's CRC-64/XZ (reflected, all-ones initial value and final XOR).
 const ALGORITHM: CrcAlgorithm = CrcAlgorithm::Crc64Xz;
@@ -28,8 +28,48 @@ impl Crc64 {
         if len == 0 {
             return self;
         }
-        Self(checksum_combine(ALGORITHM, self.0, next.0, len))
+        Self(multiply(x_to_the_bits_of(len), self.0) ^ next.0)
     }
+}
+
+/// The polynomial, reflected: the coefficient of x^63 is the lowest bit.
+const POLYNOMIAL: u64 = 0xC96C_5795_D787_0F42;
+
+/// x^0 and x^1 in that order of bits.
+const ONE: u64 = 1 << 63;
+const X: u64 = 1 << 62;
+
+/// `SQUARES[n]` is x to the power of 2^n. A length of up to 2^64 - 1 bytes has bits up to 2^66.
+const SQUARES: [u64; 67] = {
+    let mut squares = [X; 67];
+    let mut n = 1;
+    while n < squares.len() {
+        squares[n] = multiply(squares[n - 1], squares[n - 1]);
+        n += 1;
+    }
+    squares
+};
+
+/// The product of two polynomials over GF(2), modulo the CRC's.
+///
+/// Joining is on the path of every segment that lands, and `crc_fast::checksum_combine` takes 0.2 ms where this takes
+/// well under a microsecond for lengths with few bits set.
+const fn multiply(a: u64, b: u64) -> u64 {
+    let (mut product, mut b, mut bit) = (0, b, ONE);
+    while bit != 0 {
+        if a & bit != 0 {
+            product ^= b;
+        }
+        b = if b & 1 != 0 { (b >> 1) ^ POLYNOMIAL } else { b >> 1 };
+        bit >>= 1;
+    }
+    product
+}
+
+/// x to the power of the number of bits in `bytes`: what appending so many bytes does to a CRC before them.
+fn x_to_the_bits_of(bytes: u64) -> u64 {
+    let set = (0..64).filter(|n| bytes >> n & 1 == 1);
+    set.fold(ONE, |power, n| multiply(SQUARES[n + 3], power))
 }
 
 impl fmt::Display for Crc64 {

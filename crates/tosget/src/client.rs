@@ -8,6 +8,7 @@ use crate::engine::Engine;
 use crate::error::{Error, Result};
 use crate::object::HeadObjectOutput;
 use crate::outcome::DownloadFileOutput;
+use crate::presigned::PreSignedUrl;
 use crate::storage::SystemStorage;
 
 /// A client of one endpoint.
@@ -64,6 +65,15 @@ impl TosClient {
     pub async fn head_object(&self, request: HeadObject) -> Result<HeadObjectOutput> {
         let object = request.into_object_id(&self.parts)?;
         self.engine.head(&object, self.parts.first_retries()).await
+    }
+
+    /// Makes a URL that lets whoever holds it GET an object for a while. Asks nobody but the credentials provider.
+    ///
+    /// # Errors
+    /// [`ErrorKind::InvalidArgument`](crate::ErrorKind::InvalidArgument) for names, an expiry or a client (anonymous)
+    /// that can't be signed for.
+    pub async fn pre_signed_url(&self, request: PreSignedUrl) -> Result<String> {
+        request.sign(&self.parts).await
     }
 
     /// The endpoint, as it is asked.

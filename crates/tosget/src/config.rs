@@ -14,6 +14,7 @@ use thiserror::Error;
 use crate::clock::{Clock, SystemClock};
 use crate::credentials::{Anonymous, Credentials, CredentialsProvider};
 use crate::endpoint::{Endpoint, EndpointError, Scheme, Site};
+use crate::presigned::Presigner;
 use crate::source::tos::connect::{Proxy, ProxyUrlError, Settings, TlsError, TlsSettings};
 use crate::source::tos::{TosSettings, TosSource};
 use crate::source::{Source, Timeouts};
@@ -224,6 +225,11 @@ impl TosClientBuilder {
         )?;
         let credentials = self.provider(&site)?;
         let endpoint = site.endpoint.clone();
+        let presigner = Presigner {
+            site: site.clone(),
+            credentials: credentials.clone(),
+            clock: self.clock.clone(),
+        };
         let source = TosSource::new(TosSettings {
             connect: self.connection(site.endpoint.scheme())?,
             user_agent: user_agent(self.user_agent_suffix.as_deref())?,
@@ -237,8 +243,8 @@ impl TosClientBuilder {
             endpoint,
             timeouts: self.timeouts,
             max_retry_count: self.max_retry_count,
-            max_connections: self.max_connections,
             enable_crc: self.enable_crc,
+            presigner,
         })
     }
 
@@ -317,8 +323,8 @@ pub(crate) struct ClientParts {
     pub(crate) endpoint: Endpoint,
     pub(crate) timeouts: Timeouts,
     max_retry_count: Option<u32>,
-    pub(crate) max_connections: usize,
     pub(crate) enable_crc: bool,
+    pub(crate) presigner: Presigner,
 }
 
 /// Retries in a row before anything is known of the endpoint; the official SDKs' number.
@@ -392,10 +398,7 @@ mod tests {
     fn a_region_and_credentials_are_enough() {
         let parts = builder().into_parts().expect("a client");
         assert_eq!(parts.source.endpoint(), "https://tos-cn-beijing.volces.com");
-        assert_eq!(
-            (parts.first_retries(), parts.max_retries(), parts.max_connections),
-            (3, 10, 1024)
-        );
+        assert_eq!((parts.first_retries(), parts.max_retries()), (3, 10));
         assert_eq!(parts.timeouts.idle, Duration::from_secs(30));
         assert!(parts.enable_crc);
     }

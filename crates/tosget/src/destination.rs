@@ -194,15 +194,15 @@ pub(crate) enum CheckpointPlace {
 impl Places {
     pub(crate) fn new(
         storage: &dyn Storage,
-        destination: PathBuf,
+        destination: &Path,
         checkpoint: &CheckpointPlace,
     ) -> Result<Self, BadDestination> {
-        let no_name = || BadDestination::NoFileName(Shown(&destination).to_string());
+        let no_name = || BadDestination::NoFileName(Shown(destination).to_string());
         let look = |source| BadDestination::Look {
-            path: Shown(&destination).to_string(),
+            path: Shown(destination).to_string(),
             source,
         };
-        let destination = absolute(&destination).map_err(look)?;
+        let destination = absolute(destination).map_err(look)?;
         let name = destination.file_name().ok_or_else(no_name)?;
         let temporary = destination.with_file_name(hidden_name(name, name.as_encoded_bytes(), TEMPORARY));
         let mut journal_is_named = false;
@@ -295,7 +295,7 @@ mod tests {
     }
 
     fn places(destination: &Path, checkpoint: &CheckpointPlace) -> Places {
-        Places::new(&SystemStorage, destination.to_owned(), checkpoint).expect("a good destination")
+        Places::new(&SystemStorage, destination, checkpoint).expect("a good destination")
     }
 
     #[test]
@@ -416,7 +416,7 @@ mod tests {
     fn the_destination_can_not_be_its_own_checkpoint() {
         let result = Places::new(
             &SystemStorage,
-            "out.bin".into(),
+            Path::new("out.bin"),
             &CheckpointPlace::At("./out.bin".into()),
         );
         assert!(

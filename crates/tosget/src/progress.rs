@@ -19,6 +19,7 @@ struct Counters {
     parts_total: AtomicU64,
     running: AtomicU32,
     retries: AtomicU64,
+    throttled: AtomicU64,
     requests: AtomicU64,
 }
 
@@ -44,6 +45,8 @@ pub struct ProgressSnapshot {
     pub retries: u64,
     /// Requests sent.
     pub requests: u64,
+    /// Requests that the service said it slowed down (`x-tos-qos-delay-time`).
+    pub throttled: u64,
 }
 
 impl Progress {
@@ -65,6 +68,7 @@ impl Progress {
             parts_total: counters.parts_total.load(Ordering::Relaxed),
             running_tasks: counters.running.load(Ordering::Relaxed),
             retries: counters.retries.load(Ordering::Relaxed),
+            throttled: counters.throttled.load(Ordering::Relaxed),
             requests: counters.requests.load(Ordering::Relaxed),
         }
     }
@@ -102,6 +106,10 @@ impl Progress {
 
     pub(crate) fn retried(&self) {
         self.0.retries.fetch_add(1, Ordering::Relaxed);
+    }
+
+    pub(crate) fn throttled(&self) {
+        self.0.throttled.fetch_add(1, Ordering::Relaxed);
     }
 
     pub(crate) fn requested(&self) {

@@ -37,11 +37,6 @@ impl ByteRange {
         Self::new(self.start.max(offset), self.end)
     }
 
-    /// The bytes that both ranges hold.
-    pub(crate) fn intersection(self, other: Self) -> Option<Self> {
-        Self::new(self.start.max(other.start), self.end.min(other.end))
-    }
-
     /// The value of a `Range` request header: inclusive ends, as RFC 9110 section 14.1.2 has them.
     pub(crate) fn to_header(self) -> String {
         format!("bytes={}-{}", self.start, self.end - 1)

@@ -24,8 +24,6 @@ pub(crate) struct ResponseHead {
     pub(crate) range_crc_granted: bool,
     /// `x-tos-qos-delay-time` was positive: the service slowed this request down.
     pub(crate) throttled: bool,
-    /// `Date` minus our clock, in seconds, where the server sent a date.
-    pub(crate) clock_offset: Option<i64>,
     /// What the headers tell about the object. On 206, `content_length` is the total of `Content-Range`.
     pub(crate) object: HeadObjectOutput,
 }

@@ -105,19 +105,12 @@ impl TemporaryFile {
             .map_err(|error| Error::disk(doing, &self.path, error))
     }
 
-    /// Writes pieces one after the other from `offset` on, growing `crc` by them. When this returns, the kernel has
-    /// the bytes (invariant I2).
-    pub(crate) fn write(
-        &self,
-        pieces: &[Bytes],
-        mut offset: u64,
-        crc: &mut RunningCrc64,
-    ) -> Result<(), Error> {
+    /// Writes pieces one after the other from `offset` on. When this returns, the kernel has the bytes (invariant I2).
+    pub(crate) fn write(&self, pieces: &[Bytes], mut offset: u64) -> Result<(), Error> {
         for piece in pieces {
             self.file
                 .write_at(piece, offset)
                 .map_err(|error| Error::disk("write", &self.path, error))?;
-            crc.update(piece);
             offset += piece.len() as u64;
         }
         Ok(())
@@ -167,9 +160,5 @@ impl TemporaryFile {
         self.storage
             .remove(&self.path)
             .map_err(|error| Error::disk("remove", &self.path, error))
-    }
-
-    pub(crate) fn path(&self) -> &Path {
-        &self.path
     }
 }

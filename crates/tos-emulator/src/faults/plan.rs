@@ -1,6 +1,7 @@
 //! The verdicts on one request, put into effect: before it is looked at, on its head, on its body.
 
 use std::future::pending;
+use std::ops::Range;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -46,7 +47,7 @@ impl Plan {
     pub(crate) async fn before(
         &self,
         service: &Service,
-        request: &mut Request,
+        request: &Request,
         connection: &Connection,
     ) -> Option<Instead> {
         for strike in &self.strikes {
@@ -57,9 +58,6 @@ impl Plan {
                 Verdict::StallBeforeHead { ms: None } => pending().await,
                 Verdict::ResetBeforeHead => end(connection, Ending::Reset).await,
                 Verdict::CloseBeforeHead => end(connection, Ending::Close).await,
-                Verdict::IgnoreRange => {
-                    request.headers.remove(RANGE);
-                }
                 Verdict::ReplaceObject { seed, size } => replace(service, request, *seed, *size),
                 Verdict::Status(answer) => return Some(answer.instead(&request.method)),
                 Verdict::Redirect { status, location } => return Some(redirect(*status, location)),
@@ -68,6 +66,16 @@ impl Plan {
             }
         }
         None
+    }
+
+    /// Falsifies the request, once its signature was verified.
+    pub(crate) fn misread(&self, request: &mut Request) {
+        if self
+            .verdicts()
+            .any(|verdict| matches!(verdict, Verdict::IgnoreRange))
+        {
+            request.headers.remove(RANGE);
+        }
     }
 
     /// Falsifies the head of the answer.
@@ -103,7 +111,7 @@ impl Plan {
                 0
             }
         });
-        extra.sum()
+        extra.fold(0, u64::saturating_add)
     }
 
     /// The limits that struck bodies keep to.
@@ -117,16 +125,16 @@ impl Plan {
         limits
     }
 
-    /// Falsifies the payload, whose first byte is the object's at `start`.
-    pub(crate) fn spoil(&self, mut payload: ByteStream, start: u64) -> ByteStream {
+    /// Falsifies a body that begins with the bytes of the object's `range`.
+    pub(crate) fn spoil(&self, mut body: ByteStream, range: &Range<u64>) -> ByteStream {
         for verdict in self.verdicts() {
             if let Verdict::FlipByte { offset } = verdict
-                && let Some(offset) = offset.checked_sub(start)
+                && range.contains(offset)
             {
-                payload = sabotage::flip(payload, offset);
+                body = sabotage::flip(body, offset - range.start);
             }
         }
-        payload
+        body
     }
 
     /// Interrupts the body on its way.
@@ -178,7 +186,7 @@ impl CannedAnswer {
                     code: self.code.clone().into(),
                     message: self.message.clone().into(),
                     ec: self.ec.clone().map(Into::into),
-                    headers: reply.headers,
+                    headers: Box::new(reply.headers),
                 });
             }
         })
@@ -187,7 +195,7 @@ impl CannedAnswer {
 
 async fn end(connection: &Connection, ending: Ending) {
     connection.end_now(ending);
-    pending().await
+    pending::<()>().await;
 }
 
 /// A request without an object, or for one that is not there, replaces nothing.

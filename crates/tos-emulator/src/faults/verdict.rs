@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 /// What happens to a request that a [`FaultRule`](super::FaultRule) strikes.
 ///
 /// Offsets and lengths are in bytes, durations in milliseconds, bandwidths in bytes per second. Bytes of the body are
-/// counted from the start of the response's body. As JSON: `{"reset_after": {"bytes": 1000}}`, `"reset_before_head"`.
+/// counted from the start of the response's body; a fault that comes after so many of them needs a longer body to strike. As JSON: `{"reset_after": {"bytes": 1000}}`, `"reset_before_head"`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case", deny_unknown_fields)]
 #[non_exhaustive]

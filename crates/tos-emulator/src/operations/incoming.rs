@@ -73,7 +73,7 @@ pub(super) async fn to_blob(call: &mut Call) -> Result<WrittenBlob, TosError> {
     let mut writer = call.service.store.blob_writer(expected.sha256.is_some())?;
     let mut batch = BytesMut::new();
     while let Some(frame) = call.body.frame().await {
-        let Ok(piece) = frame.map_err(incomplete)?.into_data() else {
+        let Ok(piece) = frame.map_err(|error| incomplete(&error))?.into_data() else {
             continue;
         };
         batch.extend_from_slice(&piece);
@@ -115,7 +115,7 @@ pub(super) async fn json<T: DeserializeOwned>(call: &mut Call) -> Result<T, TosE
 pub(crate) async fn collect(body: &mut Incoming, limit: usize) -> Result<BytesMut, TosError> {
     let mut text = BytesMut::new();
     while let Some(frame) = body.frame().await {
-        let Ok(piece) = frame.map_err(incomplete)?.into_data() else {
+        let Ok(piece) = frame.map_err(|error| incomplete(&error))?.into_data() else {
             continue;
         };
         text.extend_from_slice(&piece);
@@ -140,7 +140,7 @@ pub(crate) async fn drain(request: &Request, body: &mut Incoming) {
     }
 }
 
-fn incomplete(error: hyper::Error) -> TosError {
+fn incomplete(error: &hyper::Error) -> TosError {
     TosError::bad_request(
         "IncompleteBody",
         format!("The body could not be read to its end: {error}"),

@@ -53,6 +53,18 @@ impl Store {
         let bucket = buckets
             .get_mut(bucket_name)
             .ok_or_else(TosError::no_such_bucket)?;
+        self.put_into((bucket_name, bucket), key, object, now, forbid_overwrite)
+    }
+
+    /// [`put`](Self::put) for those who hold the lock.
+    pub(super) fn put_into(
+        &self,
+        (bucket_name, bucket): (&str, &mut Bucket),
+        key: &str,
+        object: Object,
+        now: Timestamp,
+        forbid_overwrite: bool,
+    ) -> Result<Found, TosError> {
         if forbid_overwrite && find(bucket, key, None).is_ok() {
             return Err(TosError::new(
                 StatusCode::CONFLICT,
@@ -64,11 +76,8 @@ impl Store {
         let object = Arc::new(object);
         let version = self.new_version(bucket, Some(Arc::clone(&object)), now);
         let version_id = bucket.settings.versioning.map(|_| version.id.clone());
+        self.add_version(bucket_name, bucket, key, version)?;
         object.content.keep();
-        if let Err(error) = self.add_version(bucket_name, bucket, key, version) {
-            object.content.discard();
-            return Err(error);
-        }
         Ok(Found {
             object,
             modified: now,

@@ -2,7 +2,10 @@
 
 use std::fs;
 
+use md5::{Digest, Md5};
+
 use super::Store;
+use super::bucket::Bucket;
 use super::layout::write_json;
 use super::object::{Content, Object};
 use super::objects::{Found, check_key};
@@ -11,8 +14,6 @@ use crate::clock::Timestamp;
 use crate::crc64;
 use crate::error::TosError;
 use crate::signature::canonical::hex;
-
-use md5::{Digest, Md5};
 
 impl Store {
     pub(crate) fn create_upload(&self, bucket_name: &str, start: UploadStart) -> Result<String, TosError> {
@@ -70,42 +71,60 @@ impl Store {
     /// Makes the object out of the parts with the given numbers, in that order, and drops the others.
     pub(crate) fn complete_upload(
         &self,
-        bucket: &str,
+        bucket_name: &str,
         key: &str,
         id: &str,
         numbers: &[u16],
         now: Timestamp,
     ) -> Result<Found, TosError> {
-        let upload = self.upload(bucket, key, id)?;
-        let parts: Option<Vec<&Part>> = numbers.iter().map(|number| upload.parts.get(number)).collect();
-        let parts = parts
-            .ok_or_else(|| TosError::bad_request("InvalidPart", "A part of the list was not uploaded."))?;
-        let object = assemble(&upload.start, &parts);
-        let found = self.put(bucket, key, object, now, upload.start.forbid_overwrite)?;
-        self.forget_upload(bucket, id)?;
-        for (_, part) in upload
-            .parts
-            .iter()
-            .filter(|(number, _)| !numbers.contains(number))
-        {
-            part.blob.discard();
-        }
-        Ok(found)
-    }
-
-    pub(crate) fn abort_upload(&self, bucket: &str, key: &str, id: &str) -> Result<(), TosError> {
-        let upload = self.upload(bucket, key, id)?;
-        self.forget_upload(bucket, id)?;
-        upload.parts.values().for_each(|part| part.blob.discard());
-        Ok(())
-    }
-
-    fn forget_upload(&self, bucket_name: &str, id: &str) -> Result<(), TosError> {
         let mut buckets = self.write();
         let bucket = buckets
             .get_mut(bucket_name)
             .ok_or_else(TosError::no_such_bucket)?;
-        fs::remove_dir_all(self.layout.upload(bucket_name, id))?;
+        let upload = bucket
+            .uploads
+            .get(id)
+            .filter(|upload| upload.start.key == key)
+            .cloned();
+        let upload = upload.ok_or_else(TosError::no_such_upload)?;
+        let parts: Option<Vec<&Part>> = numbers.iter().map(|number| upload.parts.get(number)).collect();
+        let parts = parts
+            .ok_or_else(|| TosError::bad_request("InvalidPart", "A part of the list was not uploaded."))?;
+        let object = assemble(&upload.start, &parts);
+        let found = self.put_into(
+            (bucket_name, bucket),
+            key,
+            object,
+            now,
+            upload.start.forbid_overwrite,
+        )?;
+        self.forget_upload((bucket_name, bucket), id)?;
+        let unused = upload
+            .parts
+            .iter()
+            .filter(|(number, _)| !numbers.contains(number));
+        unused.for_each(|(_, part)| part.blob.discard());
+        Ok(found)
+    }
+
+    pub(crate) fn abort_upload(&self, bucket_name: &str, key: &str, id: &str) -> Result<(), TosError> {
+        let mut buckets = self.write();
+        let bucket = buckets
+            .get_mut(bucket_name)
+            .ok_or_else(TosError::no_such_bucket)?;
+        let upload = bucket
+            .uploads
+            .get(id)
+            .filter(|upload| upload.start.key == key)
+            .cloned();
+        let upload = upload.ok_or_else(TosError::no_such_upload)?;
+        self.forget_upload((bucket_name, bucket), id)?;
+        upload.parts.values().for_each(|part| part.blob.discard());
+        Ok(())
+    }
+
+    fn forget_upload(&self, (name, bucket): (&str, &mut Bucket), id: &str) -> Result<(), TosError> {
+        fs::remove_dir_all(self.layout.upload(name, id))?;
         bucket.uploads.remove(id);
         Ok(())
     }

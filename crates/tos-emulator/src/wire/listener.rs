@@ -80,6 +80,9 @@ async fn serve_connection(
     tokio::select! {
         // A connection that breaks is the client's doing, or a fault's.
         _ = serving.as_mut() => {}
-        _ = connection.ended() => sleep(DRAIN).await,
+        _ = connection.ended() => {
+            sleep(DRAIN).await;
+            connection.abort_exchange();
+        }
     }
 }

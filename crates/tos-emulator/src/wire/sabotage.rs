@@ -86,7 +86,7 @@ async fn befall(mishap: Mishap) {
     match mishap {
         Mishap::End(connection, ending) => {
             connection.end_when_flushed(ending);
-            pending().await
+            pending::<()>().await;
         }
         Mishap::Stall(Some(duration)) => sleep(duration).await,
         Mishap::Stall(None) => pending().await,

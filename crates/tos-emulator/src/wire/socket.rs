@@ -12,6 +12,8 @@ use tokio::net::TcpStream;
 use tokio::sync::Notify;
 use tokio_rustls::server::TlsStream;
 
+use crate::log::Underway;
+
 /// How a connection is made to end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Ending {
@@ -28,6 +30,7 @@ pub(crate) struct Connection {
     written: AtomicU64,
     ending: Mutex<Option<(Ending, When)>>,
     due: Notify,
+    exchange: Mutex<Option<Arc<Underway>>>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -44,6 +47,24 @@ impl Connection {
             written: AtomicU64::new(0),
             ending: Mutex::new(None),
             due: Notify::new(),
+            exchange: Mutex::new(None),
+        }
+    }
+
+    /// Remembers the exchange that goes on now; there is one at a time.
+    pub(crate) fn begin(&self, exchange: Arc<Underway>) {
+        *self.exchange.lock().unwrap_or_else(PoisonError::into_inner) = Some(exchange);
+    }
+
+    /// Ends the exchange that goes on, so that the log has its end before the peer can see it.
+    pub(crate) fn abort_exchange(&self) {
+        if let Some(exchange) = self
+            .exchange
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .take()
+        {
+            exchange.abort(self.written());
         }
     }
 

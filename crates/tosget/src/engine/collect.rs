@@ -180,14 +180,14 @@ impl<'a> Collecting<'a> {
     }
 
     async fn record(&mut self, batch: &mut Vec<Report>) {
-        let records = batch.drain(..).filter_map(|report| self.note(report)).collect();
+        let records = batch.drain(..).filter_map(|report| self.note(&report)).collect();
         if let Err(error) = self.session.recorder.record(records).await {
             self.fail(error);
         }
     }
 
     /// Brings the coverage up to date, and says what the journal has to remember.
-    fn note(&mut self, report: Report) -> Option<Record> {
+    fn note(&mut self, report: &Report) -> Option<Record> {
         let coverage = &mut self.session.coverage;
         match report {
             Report::Landed(landed) => {
@@ -195,13 +195,13 @@ impl<'a> Collecting<'a> {
                 Some(Record::Landed(landed.segment()))
             }
             Report::Settled(range) => {
-                coverage.settle(range);
+                coverage.settle(*range);
                 None
             }
             // The task fetches it again by itself.
             Report::TakenBack(range) => {
-                coverage.forget(range);
-                Some(Record::Forgotten(range))
+                coverage.forget(*range);
+                Some(Record::Forgotten(*range))
             }
         }
     }

@@ -76,7 +76,7 @@ impl Earlier {
             let found = blocking(move || Self::look_once(&storage, &at)).await;
             match (found, patience.next()) {
                 (Err(error), Some(wait)) if error.kind() == ErrorKind::CheckpointHeld => {
-                    tokio::time::sleep(wait).await
+                    tokio::time::sleep(wait).await;
                 }
                 (found, _) => return found,
             }

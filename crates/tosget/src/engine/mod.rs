@@ -121,7 +121,7 @@ impl Engine {
         let resolved = blocking(move || -> Result<Resolved, BadDestination> {
             match resolve(&*storage, &file_path, &object.key)? {
                 Destination::Directory(path) => Ok(Resolved::Directory(path)),
-                Destination::File(path) => Places::new(&*storage, path, &checkpoint).map(Resolved::File),
+                Destination::File(path) => Places::new(&*storage, &path, &checkpoint).map(Resolved::File),
             }
         });
         resolved.await.map_err(|bad| {

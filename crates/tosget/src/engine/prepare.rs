@@ -62,7 +62,7 @@ impl Drop for Scratch {
 pub(super) enum Prepared {
     Ready(Box<Session>),
     /// An earlier run had finished but for the removal of its journal.
-    AlreadyCommitted(Committed),
+    AlreadyCommitted(Box<Committed>),
 }
 
 /// A destination that already is the object.
@@ -122,7 +122,7 @@ struct Preparation {
 impl Preparation {
     fn run(self, mut earlier: Earlier) -> Result<Prepared, Error> {
         if let Some(committed) = self.committed_before(&earlier)? {
-            return Ok(Prepared::AlreadyCommitted(committed));
+            return Ok(Prepared::AlreadyCommitted(Box::new(committed)));
         }
         let set_aside = self.reason_to_start_afresh(&earlier);
         if let Some(reason) = &set_aside {

@@ -278,14 +278,9 @@ async fn i5_a_wrong_answer_is_refused_and_nothing_of_it_is_written() {
         Verdict::Refuse(503),
     ] {
         let bench = Bench::new(SIZE);
-        let fault = verdict.clone();
-        bench.source.follow(move |number, _| {
-            if number % 2 == 1 {
-                fault.clone()
-            } else {
-                Verdict::Serve
-            }
-        });
+        bench
+            .source
+            .follow(move |number, _| if number % 2 == 1 { verdict } else { Verdict::Serve });
         let mut spec = bench.spec();
         spec.max_retries = 3;
         let output = bench

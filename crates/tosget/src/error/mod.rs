@@ -10,6 +10,7 @@ use std::path::{Path, PathBuf};
 
 pub use server::TosServerError;
 
+use crate::credentials::EnvironmentCredentialsError;
 use attempt::{AttemptError, BoxError, ResponseFault};
 
 /// What ended a call.
@@ -231,6 +232,12 @@ fn hint_for_refusal(server: &TosServerError) -> Option<String> {
         _ => return None,
     };
     Some(hint.to_owned())
+}
+
+impl From<EnvironmentCredentialsError> for Error {
+    fn from(error: EnvironmentCredentialsError) -> Self {
+        Self::invalid_argument(error.to_string()).with_hint("set TOS_ACCESS_KEY and TOS_SECRET_KEY")
+    }
 }
 
 impl fmt::Display for Error {

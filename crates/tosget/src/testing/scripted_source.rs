@@ -15,7 +15,7 @@ use crate::response::ResponseHead;
 use crate::source::{Attempt, Body, BoxFuture, RangeRequest, RangeResponse, Source};
 
 /// What to do with one GET.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Verdict {
     Serve,
     /// Serve so many bytes of the body, then break the connection.
@@ -206,10 +206,12 @@ fn flipped(bytes: &Bytes, at: usize) -> Bytes {
 }
 
 fn head_of(served: &Served) -> ResponseHead {
-    let mut object = HeadObjectOutput::default();
-    object.content_length = served.bytes.len() as u64;
-    object.etag = served.etag.clone();
-    object.hash_crc64ecma = served.crc64;
+    let object = HeadObjectOutput {
+        content_length: served.bytes.len() as u64,
+        etag: served.etag.clone(),
+        hash_crc64ecma: served.crc64,
+        ..Default::default()
+    };
     ResponseHead {
         status: 200,
         object,

@@ -60,6 +60,9 @@ impl Transfer {
             () = self.stop.cancelled() => return Ok(None),
             response = self.source.get(request) => response?,
         };
+        if response.head.throttled {
+            self.progress.throttled();
+        }
         self.pin.check(range, &response.head)?;
         Ok(Some(response))
     }
@@ -72,17 +75,13 @@ impl Transfer {
         } else {
             Standing::Settled
         };
-        let intake = Intake::new(
-            self.temporary.clone(),
-            range.start(),
-            standing,
-            self.limits.report_every,
-        );
+        let intake = Intake::new(self.temporary.clone(), range.start(), self.limits.report_every);
         let mut receiving = Receiving {
             transfer: self,
             range,
             body: response.body,
             intake,
+            standing,
             crc: Crc64::EMPTY,
         };
         let end = receiving.run().await;
@@ -104,6 +103,7 @@ struct Receiving<'a> {
     range: ByteRange,
     body: Box<dyn Body>,
     intake: Intake,
+    standing: Standing,
     /// CRC of all that was reported.
     crc: Crc64,
 }
@@ -134,8 +134,8 @@ impl Receiving<'_> {
                     }
                 },
             }
-            if self.intake.is_full() && !self.intake.is_writing() {
-                self.intake.begin_write();
+            if self.intake.is_full() {
+                self.intake.begin_write(false);
             }
         }
     }
@@ -152,14 +152,13 @@ impl Receiving<'_> {
         if matches!(end, End::Disk(_)) {
             return end;
         }
-        while self.intake.is_writing() || self.intake.has_collected() {
-            if !self.intake.is_writing() {
-                self.intake.begin_write();
-            }
+        self.intake.begin_write(true);
+        while self.intake.is_writing() {
             let written = self.intake.written().await;
             if let Err(end) = self.landed(written).await {
                 return end;
             }
+            self.intake.begin_write(true);
         }
         if let Some(segment) = self.intake.take_segment() {
             self.report(segment).await;
@@ -180,7 +179,7 @@ impl Receiving<'_> {
         self.crc = self.crc.then(segment.crc, segment.range.len());
         let landed = Landed {
             segment,
-            standing: self.intake.standing(),
+            standing: self.standing,
         };
         self.transfer.tell(Report::Landed(landed)).await;
     }

@@ -8,7 +8,7 @@ use bytes::{Bytes, BytesMut};
 use tokio::task::{JoinHandle, spawn_blocking};
 
 use crate::checksum::RunningCrc64;
-use crate::coverage::{Segment, Standing};
+use crate::coverage::Segment;
 use crate::error::Error;
 use crate::range::ByteRange;
 use crate::temporary::TemporaryFile;
@@ -23,7 +23,6 @@ const COPY_BELOW: usize = 64 << 10;
 #[derive(Debug)]
 pub(super) struct Intake {
     temporary: TemporaryFile,
-    standing: Standing,
     report_every: u64,
     /// Collected, not yet handed over.
     pieces: Vec<Bytes>,
@@ -31,35 +30,97 @@ pub(super) struct Intake {
     collected: usize,
     /// Offset of the first collected byte that no write was begun for.
     write_from: u64,
-    writing: Option<JoinHandle<Result<Written, Error>>>,
+    writing: Option<Writing>,
+    /// Start and CRC of what was received and does not belong to a segment yet. The CRC is taken as the bytes come,
+    /// while they are in the processor's cache.
+    segment_start: u64,
+    crc: RunningCrc64,
     /// Bytes before this offset are in the kernel.
     landed: u64,
-    /// Start and CRC of what has landed and was not reported. The CRC travels with the write under way.
-    segment_start: u64,
-    crc: Option<RunningCrc64>,
 }
 
+/// A write under way.
 #[derive(Debug)]
-struct Written {
+struct Writing {
+    handle: JoinHandle<Result<(), Error>>,
     len: u64,
-    crc: RunningCrc64,
+    /// The segment that is complete with this write.
+    completes: Option<Segment>,
 }
 
 impl Intake {
-    pub(super) fn new(temporary: TemporaryFile, start: u64, standing: Standing, report_every: u64) -> Self {
+    pub(super) fn new(temporary: TemporaryFile, start: u64, report_every: u64) -> Self {
         Self {
             temporary,
-            standing,
             report_every,
             pieces: Vec::new(),
             crumbs: BytesMut::new(),
             collected: 0,
             write_from: start,
             writing: None,
-            landed: start,
             segment_start: start,
-            crc: Some(RunningCrc64::new()),
+            crc: RunningCrc64::new(),
+            landed: start,
         }
+    }
+
+    /// Takes the next piece.
+    pub(super) fn push(&mut self, piece: Bytes) {
+        self.crc.update(&piece);
+        self.collected += piece.len();
+        if piece.len() < COPY_BELOW {
+            self.crumbs.extend_from_slice(&piece);
+        } else {
+            self.sweep_crumbs();
+            self.pieces.push(piece);
+        }
+    }
+
+    /// Hands what is collected to a blocking thread, unless there is nothing to hand over or a write is under way.
+    /// `last` makes it the end of a segment in any case.
+    pub(super) fn begin_write(&mut self, last: bool) {
+        if self.is_writing() || self.collected == 0 {
+            return;
+        }
+        self.sweep_crumbs();
+        let (pieces, temporary) = (std::mem::take(&mut self.pieces), self.temporary.clone());
+        let (offset, len) = (self.write_from, self.collected as u64);
+        self.write_from += len;
+        self.collected = 0;
+        let is_due = last || self.write_from - self.segment_start >= self.report_every;
+        let completes = if is_due { self.take_segment() } else { None };
+        let handle = spawn_blocking(move || temporary.write(&pieces, offset));
+        self.writing = Some(Writing {
+            handle,
+            len,
+            completes,
+        });
+    }
+
+    /// Waits for the write under way; for ever if there is none. Returns the bytes that landed and, if it is complete,
+    /// the segment they belong to. Cancel safe.
+    pub(super) async fn written(&mut self) -> Result<(u64, Option<Segment>), Error> {
+        let Some(writing) = &mut self.writing else {
+            return std::future::pending().await;
+        };
+        let result = (&mut writing.handle).await;
+        let Some(Writing { len, completes, .. }) = self.writing.take() else {
+            unreachable!("nobody else takes the write")
+        };
+        result.expect("a write neither panics nor is aborted")?;
+        self.landed += len;
+        Ok((len, completes))
+    }
+
+    /// What has been received since the last segment, all of it landed or about to.
+    pub(super) fn take_segment(&mut self) -> Option<Segment> {
+        let range = ByteRange::new(self.segment_start, self.next_offset())?;
+        self.segment_start = range.end();
+        let crc = std::mem::replace(&mut self.crc, RunningCrc64::new());
+        Some(Segment {
+            range,
+            crc: crc.finish(),
+        })
     }
 
     /// Offset of the next byte to come.
@@ -72,17 +133,6 @@ impl Intake {
         self.landed
     }
 
-    /// Takes the next piece.
-    pub(super) fn push(&mut self, piece: Bytes) {
-        self.collected += piece.len();
-        if piece.len() < COPY_BELOW {
-            self.crumbs.extend_from_slice(&piece);
-        } else {
-            self.sweep_crumbs();
-            self.pieces.push(piece);
-        }
-    }
-
     /// Whether enough is collected for a write.
     pub(super) fn is_full(&self) -> bool {
         self.collected >= WRITE_LEN
@@ -91,61 +141,6 @@ impl Intake {
     /// Whether a write is under way.
     pub(super) fn is_writing(&self) -> bool {
         self.writing.is_some()
-    }
-
-    /// Hands what is collected to a blocking thread. Not to be called while a write is under way.
-    pub(super) fn begin_write(&mut self) {
-        debug_assert!(!self.is_writing(), "one write at a time");
-        self.sweep_crumbs();
-        let pieces = std::mem::take(&mut self.pieces);
-        let (temporary, offset, len) = (self.temporary.clone(), self.write_from, self.collected as u64);
-        let mut crc = self
-            .crc
-            .take()
-            .expect("the CRC is here while no write is under way");
-        self.write_from += len;
-        self.collected = 0;
-        self.writing = Some(spawn_blocking(move || {
-            temporary.write(&pieces, offset, &mut crc)?;
-            Ok(Written { len, crc })
-        }));
-    }
-
-    /// Waits for the write under way; for ever if there is none. Returns the bytes that landed and, if it is time,
-    /// the segment to report. Cancel safe.
-    pub(super) async fn written(&mut self) -> Result<(u64, Option<Segment>), Error> {
-        let Some(writing) = &mut self.writing else {
-            return std::future::pending().await;
-        };
-        let result = writing.await;
-        self.writing = None;
-        let written = result.expect("a write neither panics nor is aborted")?;
-        self.landed += written.len;
-        self.crc = Some(written.crc);
-        let due = self.landed - self.segment_start >= self.report_every;
-        Ok((written.len, if due { self.take_segment() } else { None }))
-    }
-
-    /// What has landed and was not reported yet.
-    pub(super) fn take_segment(&mut self) -> Option<Segment> {
-        let range = ByteRange::new(self.segment_start, self.landed)?;
-        let crc = self
-            .crc
-            .replace(RunningCrc64::new())
-            .expect("the CRC is here while no write is under way");
-        self.segment_start = self.landed;
-        Some(Segment {
-            range,
-            crc: crc.finish(),
-        })
-    }
-
-    pub(super) fn has_collected(&self) -> bool {
-        self.collected > 0
-    }
-
-    pub(super) fn standing(&self) -> Standing {
-        self.standing
     }
 
     fn sweep_crumbs(&mut self) {

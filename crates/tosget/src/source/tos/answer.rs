@@ -18,8 +18,8 @@ const RAW_TRAILER: &str = "tos-raw-trailer";
 const USER_METADATA: &str = "x-tos-meta-";
 
 /// Reads the answer to a HEAD, whose size is the object's.
-pub(super) fn read_head(parts: &Parts, now: SystemTime) -> Result<ResponseHead, ResponseFault> {
-    let mut head = read(parts, now)?;
+pub(super) fn read_head(parts: &Parts) -> Result<ResponseHead, ResponseFault> {
+    let mut head = read(parts)?;
     // A symlink's own length says nothing; what it points to is what a GET delivers.
     let size = head.object.symlink_target_size.or(head.payload_length);
     head.object.content_length = size.ok_or(ResponseFault::BadHeader("Content-Length"))?;
@@ -27,8 +27,8 @@ pub(super) fn read_head(parts: &Parts, now: SystemTime) -> Result<ResponseHead, 
 }
 
 /// Reads the answer to a GET, whose size is the object's on 200 and the range's on 206.
-pub(super) fn read_get(parts: &Parts, now: SystemTime) -> Result<ResponseHead, ResponseFault> {
-    let mut head = read(parts, now)?;
+pub(super) fn read_get(parts: &Parts) -> Result<ResponseHead, ResponseFault> {
+    let mut head = read(parts)?;
     head.object.content_length = match head.content_range {
         Some(ContentRange::Satisfied { total, .. } | ContentRange::Unsatisfied { total }) => total,
         None => head.payload_length.unwrap_or_default(),
@@ -53,7 +53,7 @@ pub(super) fn clock_offset(headers: &HeaderMap, now: SystemTime) -> Option<i64> 
     Some(seconds(date)? - seconds(now)?)
 }
 
-fn read(parts: &Parts, now: SystemTime) -> Result<ResponseHead, ResponseFault> {
+fn read(parts: &Parts) -> Result<ResponseHead, ResponseFault> {
     let headers = &parts.headers;
     let coding = Coding::read(headers)?;
     let content_range = text(headers, "content-range");
@@ -69,7 +69,6 @@ fn read(parts: &Parts, now: SystemTime) -> Result<ResponseHead, ResponseFault> {
         content_encoding: coding.content.clone(),
         range_crc_granted: coding.payload_length.is_some(),
         throttled: text(headers, "x-tos-qos-delay-time").is_some_and(|delay| is_positive(&delay)),
-        clock_offset: clock_offset(headers, now),
         object: object(headers, coding.content)?,
     })
 }
@@ -200,7 +199,7 @@ mod tests {
     }
 
     fn get(headers: &[(&'static str, &'static str)]) -> ResponseHead {
-        read_get(&parts(206, headers), now()).expect("readable")
+        read_get(&parts(206, headers)).expect("readable")
     }
 
     #[test]
@@ -229,13 +228,13 @@ mod tests {
             ("x-tos-object-type", "Symlink"),
             ("x-tos-symlink-target-size", "77"),
         ];
-        let head = read_head(&parts(200, &link), now()).expect("readable");
+        let head = read_head(&parts(200, &link)).expect("readable");
         assert_eq!(head.object.content_length, 77);
     }
 
     #[test]
     fn a_head_without_a_length_is_a_fault() {
-        let fault = read_head(&parts(200, &[]), now()).expect_err("no length");
+        let fault = read_head(&parts(200, &[])).expect_err("no length");
         assert_eq!(fault, ResponseFault::BadHeader("Content-Length"));
     }
 
@@ -276,7 +275,7 @@ mod tests {
             ("x-tos-raw-content-length", "X-Tos-Raw-Content-Length"),
         ] {
             for value in ["", "x", "-1", "+1", "1, 1", "18446744073709551616", "1.5"] {
-                let fault = read_get(&parts(206, &[(name, value)]), now()).expect_err("unreadable");
+                let fault = read_get(&parts(206, &[(name, value)])).expect_err("unreadable");
                 assert_eq!(fault, ResponseFault::BadHeader(called), "{value:?}");
             }
         }
@@ -293,11 +292,10 @@ mod tests {
 
     #[test]
     fn the_servers_clock_is_told_from_its_date() {
-        let ahead = get(&[("date", "Tue, 02 Jan 2024 03:05:05 GMT")]);
-        assert_eq!(ahead.clock_offset, Some(60));
-        let behind = get(&[("date", "Tue, 02 Jan 2024 03:03:05 GMT")]);
-        assert_eq!(behind.clock_offset, Some(-60));
-        assert_eq!(get(&[("date", "yesterday")]).clock_offset, None);
+        let offset = |date| clock_offset(&parts(403, &[("date", date)]).headers, now());
+        assert_eq!(offset("Tue, 02 Jan 2024 03:05:05 GMT"), Some(60));
+        assert_eq!(offset("Tue, 02 Jan 2024 03:03:05 GMT"), Some(-60));
+        assert_eq!(offset("yesterday"), None);
     }
 
     #[test]

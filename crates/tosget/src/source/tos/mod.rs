@@ -162,7 +162,7 @@ impl Source for TosSource {
         Box::pin(async move {
             let request = Request::head(&self.site.endpoint, object, attempt, &self.user_agent)?;
             let answer = self.exchange(request).await?;
-            Ok(answer::read_head(&answer.parts, self.clock.now())?)
+            Ok(answer::read_head(&answer.parts)?)
         })
     }
 
@@ -171,7 +171,7 @@ impl Source for TosSource {
             let range_crc = self.range_crc.load(Ordering::Relaxed);
             let request = Request::get(&self.site.endpoint, request, range_crc, &self.user_agent)?;
             let answer = self.exchange(request).await?;
-            let head = answer::read_get(&answer.parts, self.clock.now())?;
+            let head = answer::read_get(&answer.parts)?;
             let framed = head.range_crc_granted.then_some(head.payload_length).flatten();
             let framing = framed.map(|payload_length| Framing {
                 trailer: RawTrailer::new(payload_length),

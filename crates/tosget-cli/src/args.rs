@@ -1,0 +1,232 @@
+//! The flags as they are typed. What they mean together is decided in [`settings`](crate::settings).
+
+use std::env;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::{ArgAction, Args as ClapArgs, Parser, Subcommand, ValueEnum};
+
+use crate::console::Console;
+use crate::duration;
+use crate::exit::Exit;
+use crate::failure::Failure;
+use crate::object_name::ObjectName;
+use crate::report;
+use crate::size::Size;
+
+/// Resumable, parallel, verified downloads from TOS, Volcengine's object store
+///
+/// Brings large objects to local files in parallel parts. Whatever interrupts a download (Ctrl-C, a crash, a flaky
+/// line), the same command again goes on where it stopped. A file appears under its name only when it is whole and
+/// its CRC64 is the object's.
+#[derive(Debug, Parser)]
+#[command(
+    name = "tosget",
+    version,
+    arg_required_else_help = true,
+    max_term_width = 100,
+    after_help = concat!(examples!(), "\n", environment!(), "\n", exit_codes!()),
+)]
+pub(crate) struct Args {
+    #[command(subcommand)]
+    pub(crate) command: Command,
+
+    /// Say nothing but errors
+    #[arg(
+        short,
+        long,
+        global = true,
+        conflicts_with = "verbose",
+        help_heading = "Output"
+    )]
+    pub(crate) quiet: bool,
+
+    /// Log to stderr: -v warnings, -vv every request
+    #[arg(short, long, global = true, action = ArgAction::Count, help_heading = "Output")]
+    pub(crate) verbose: u8,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Download an object to a file; after an interruption, go on where it stopped
+    #[command(after_help = concat!(destinations!(), "\n", exit_codes!()))]
+    Get(Box<GetArgs>),
+
+    /// Show what the service knows of an object: size, CRC64, metadata
+    #[command(after_help = exit_codes!())]
+    Stat(Box<StatArgs>),
+
+    /// Watch a download being killed half-way and going on, on this machine, without network or credentials
+    Demo(DemoArgs),
+}
+
+#[derive(Debug, ClapArgs)]
+pub(crate) struct GetArgs {
+    /// The object, tos://BUCKET/KEY; the key is taken byte for byte, nothing in it is decoded
+    pub(crate) object: ObjectName,
+
+    /// File or directory to save to [default: the last segment of the key, in the current directory]
+    pub(crate) dest: Option<PathBuf>,
+
+    /// Version of the object [default: the current one]
+    #[arg(long, value_name = "ID")]
+    pub(crate) version_id: Option<String>,
+
+    /// Size of one part, such as 20MiB or 100MB; may differ from run to run [default: 20MiB]
+    #[arg(long, value_name = "SIZE")]
+    pub(crate) part_size: Option<Size>,
+
+    /// Parts in flight at once, 1 to 1000; may differ from run to run [default: 8]
+    #[arg(long, value_name = "N")]
+    pub(crate) task_num: Option<usize>,
+
+    /// Where to keep the checkpoint's journal: a file, or a directory [default: hidden beside the destination]
+    #[arg(long, value_name = "PATH", conflicts_with = "no_checkpoint")]
+    pub(crate) checkpoint_file: Option<PathBuf>,
+
+    /// Keep no checkpoint: an interrupted download leaves nothing behind, and nothing to go on with
+    #[arg(long)]
+    pub(crate) no_checkpoint: bool,
+
+    /// When to read back what an earlier run saved before going on with it
+    #[arg(long, value_enum, value_name = "WHEN", default_value_t = RecheckArg::Auto)]
+    pub(crate) recheck: RecheckArg,
+
+    /// Don't compare the CRC64 of the file with the object's
+    #[arg(long)]
+    pub(crate) no_crc: bool,
+
+    /// Don't ask the server for the CRC64 of each range
+    #[arg(long)]
+    pub(crate) no_range_crc: bool,
+
+    /// Print the result, or the error, as one JSON object to stdout, and nothing else
+    #[arg(long, help_heading = "Output")]
+    pub(crate) json: bool,
+
+    #[command(flatten)]
+    pub(crate) client: ClientArgs,
+}
+
+#[derive(Debug, ClapArgs)]
+pub(crate) struct StatArgs {
+    /// The object, tos://BUCKET/KEY
+    pub(crate) object: ObjectName,
+
+    /// Version of the object [default: the current one]
+    #[arg(long, value_name = "ID")]
+    pub(crate) version_id: Option<String>,
+
+    /// Print the result, or the error, as one JSON object to stdout, and nothing else
+    #[arg(long, help_heading = "Output")]
+    pub(crate) json: bool,
+
+    #[command(flatten)]
+    pub(crate) client: ClientArgs,
+}
+
+#[derive(Debug, ClapArgs)]
+pub(crate) struct DemoArgs {
+    /// Size of the object, at least 64MiB; that much space is needed below the temporary directory
+    #[arg(long, value_name = "SIZE", default_value = "512MiB")]
+    pub(crate) size: Size,
+}
+
+/// Where the service is and how to talk to it.
+#[derive(Debug, ClapArgs)]
+#[command(next_help_heading = "Connection")]
+pub(crate) struct ClientArgs {
+    /// The service's address, [http://|https://]HOST[:PORT] [default: https://tos-REGION.volces.com]
+    #[arg(long, value_name = "URL", env = "TOS_ENDPOINT", hide_env_values = true)]
+    pub(crate) endpoint: Option<String>,
+
+    /// Region, such as cn-beijing [default: taken from the endpoint, where its name tells]
+    #[arg(long, env = "TOS_REGION", hide_env_values = true)]
+    pub(crate) region: Option<String>,
+
+    /// The endpoint is a custom or CDN domain that stands for the bucket
+    #[arg(long)]
+    pub(crate) custom_domain: bool,
+
+    /// Send requests unsigned, for buckets that anyone may read
+    #[arg(long)]
+    pub(crate) anonymous: bool,
+
+    /// HTTP proxy, [http://][USER:PASSWORD@]HOST:PORT
+    #[arg(long, value_name = "URL")]
+    pub(crate) proxy: Option<String>,
+
+    /// PEM file of certificate authorities to trust besides the system's
+    #[arg(long, value_name = "FILE")]
+    pub(crate) ca_file: Option<PathBuf>,
+
+    /// PEM file of the certificate to show to a server that asks for one
+    #[arg(long, value_name = "FILE", requires = "client_key")]
+    pub(crate) client_cert: Option<PathBuf>,
+
+    /// PEM file of that certificate's private key
+    #[arg(long, value_name = "FILE", requires = "client_cert")]
+    pub(crate) client_key: Option<PathBuf>,
+
+    /// Don't verify the server's certificate. Dangerous: anyone on the way can then read and alter everything
+    #[arg(long)]
+    pub(crate) no_verify_ssl: bool,
+
+    /// Time for a new connection, such as 500ms, 10s or 2m [default: 10s]
+    #[arg(long, value_name = "TIME", value_parser = duration::parse)]
+    pub(crate) connect_timeout: Option<Duration>,
+
+    /// Time without a single byte before a connection is given up [default: 30s]
+    #[arg(long, value_name = "TIME", value_parser = duration::parse)]
+    pub(crate) idle_timeout: Option<Duration>,
+
+    /// Failures in a row, without progress, that are tried again [default: 3 at first, 10 under way]
+    #[arg(long, value_name = "N")]
+    pub(crate) max_retries: Option<u32>,
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub(crate) enum RecheckArg {
+    /// Unless nothing can have happened to it since
+    Auto,
+    Always,
+    /// Trust it; damage is then noticed only where the whole file is compared
+    Never,
+}
+
+impl Command {
+    /// Whether the answer is wanted as JSON.
+    pub(crate) fn json(&self) -> bool {
+        match self {
+            Self::Get(args) => args.json,
+            Self::Stat(args) => args.json,
+            Self::Demo(_) => false,
+        }
+    }
+}
+
+/// Reads the command line. Help and version are answered here, and so is what can't be read.
+pub(crate) fn parse() -> Result<Args, Exit> {
+    Args::try_parse().map_err(|error| {
+        if !error.use_stderr() {
+            // A reader that closed the pipe has seen enough.
+            let _ = error.print();
+            return Exit::Done;
+        }
+        let text = error.render().to_string();
+        if is_json_wanted() {
+            let message = text.trim().trim_start_matches("error: ").to_owned();
+            report::print_json(&Failure::usage(message).to_json());
+        } else {
+            Console::new().say_lines(text.trim_end());
+        }
+        Exit::Usage
+    })
+}
+
+/// A command line that can't be read is answered in JSON all the same if it asks for it.
+fn is_json_wanted() -> bool {
+    env::args_os()
+        .take_while(|argument| argument != "--")
+        .any(|argument| argument == "--json")
+}

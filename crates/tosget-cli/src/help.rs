@@ -1,0 +1,60 @@
+//! The parts of the help that are longer than a line. Macros, because an attribute takes literals only.
+
+macro_rules! examples {
+    () => {
+        "\
+Examples:
+  tosget get tos://my-bucket/models/llama.bin          to ./llama.bin
+  tosget get tos://my-bucket/models/llama.bin /data/   to /data/models/llama.bin
+  tosget get tos://my-bucket/models/llama.bin w.bin --task-num 16 --part-size 64MiB
+  tosget stat tos://my-bucket/models/llama.bin --json
+  tosget demo                                          a tour, without network or credentials
+"
+    };
+}
+
+macro_rules! environment {
+    () => {
+        "\
+Environment:
+  TOS_ACCESS_KEY, TOS_SECRET_KEY   the keys to sign with (there are no flags for them)
+  TOS_SECURITY_TOKEN               the token that temporary keys come with
+  TOS_ENDPOINT, TOS_REGION         as --endpoint and --region
+  NO_COLOR                         no colours
+"
+    };
+}
+
+macro_rules! exit_codes {
+    () => {
+        "\
+Exit codes:
+  0    done
+  1    failed (network, disk, overloaded server): the same command goes on where it stopped
+  2    the command can't work as it was typed
+  3    the server refused (4xx), or the object was replaced meanwhile
+  4    what was downloaded is not the object (CRC64)
+  5    another process is downloading to the same destination
+  130  interrupted (SIGINT, SIGTERM, SIGHUP); the checkpoint is kept
+"
+    };
+}
+
+macro_rules! destinations {
+    () => {
+        "\
+Destination:
+  FILE          to this file; missing directories are created
+  DIR or DIR/   an existing directory, or a path that ends in a slash: to DIR/KEY
+  (none)        to the last segment of the key, in the current directory
+
+Going on:
+  An interrupted download leaves its partial data and a journal beside the destination, hidden. The same command
+  again fetches only what is missing, also with another --part-size or --task-num. The destination itself shows the
+  whole object or what it showed before, never anything in between.
+
+Credentials:
+  from TOS_ACCESS_KEY, TOS_SECRET_KEY and, for temporary ones, TOS_SECURITY_TOKEN; or --anonymous
+"
+    };
+}

@@ -1,0 +1,218 @@
+//! Tells what came of a command: in words for people, or as one JSON object for programs.
+
+use std::io::{self, ErrorKind, Write};
+
+use serde::Serialize;
+use tosget::{DownloadFileOutput, HeadObjectOutput, Verification};
+
+use crate::args::Args;
+use crate::console::{Console, Tone};
+use crate::exit::Exit;
+use crate::failure::Failure;
+use crate::human;
+use crate::object_name::ObjectName;
+use crate::printable::{printable, printable_path};
+use crate::timestamp::rfc3339;
+
+/// How the user wants to be told.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Voice {
+    Words,
+    /// Errors only.
+    Quiet,
+    /// One object on stdout, nothing on stderr.
+    Json,
+}
+
+/// What a command came to.
+#[derive(Debug)]
+pub(crate) enum Answer {
+    Downloaded(Box<Downloaded>),
+    Known(Box<Known>),
+    /// The command has told everything itself.
+    Told,
+}
+
+/// A download that succeeded.
+#[derive(Debug)]
+pub(crate) struct Downloaded {
+    pub(crate) name: ObjectName,
+    pub(crate) output: DownloadFileOutput,
+    /// The user did not want the CRC64 compared.
+    pub(crate) crc_is_off: bool,
+}
+
+/// What the service knows of an object.
+#[derive(Debug)]
+pub(crate) struct Known {
+    pub(crate) name: ObjectName,
+    pub(crate) object: HeadObjectOutput,
+}
+
+impl Voice {
+    pub(crate) fn new(args: &Args) -> Self {
+        match (args.command.json(), args.quiet) {
+            (true, _) => Self::Json,
+            (false, true) => Self::Quiet,
+            (false, false) => Self::Words,
+        }
+    }
+}
+
+/// Tells the result, and says what the process ends with.
+pub(crate) fn tell(console: &Console, voice: Voice, result: &Result<Answer, Failure>) -> Exit {
+    match result {
+        Err(failure) if voice == Voice::Json => {
+            print_json(&failure.to_json());
+            failure.exit
+        }
+        Err(failure) => {
+            failure.tell(console);
+            failure.exit
+        }
+        Ok(Answer::Downloaded(downloaded)) => match voice {
+            Voice::Json => print_json(&downloaded.to_json()),
+            Voice::Quiet => Exit::Done,
+            Voice::Words => downloaded.tell(console),
+        },
+        Ok(Answer::Known(known)) => match voice {
+            Voice::Json => print_json(&known.to_json()),
+            Voice::Quiet | Voice::Words => print(&known.lines()),
+        },
+        Ok(Answer::Told) => Exit::Done,
+    }
+}
+
+/// Prints one JSON object to stdout.
+pub(crate) fn print_json(object: &impl Serialize) -> Exit {
+    let text = serde_json::to_string(object).expect("names are strings, so it can be written");
+    print(&format!("{text}\n"))
+}
+
+/// Prints to stdout. A reader that closed the pipe has seen enough; anything else is a failure.
+pub(crate) fn print(text: &str) -> Exit {
+    let mut stdout = io::stdout().lock();
+    match stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush()) {
+        Err(error) if error.kind() != ErrorKind::BrokenPipe => Exit::Failed,
+        _ => Exit::Done,
+    }
+}
+
+impl Downloaded {
+    fn tell(&self, console: &Console) -> Exit {
+        if let Some(reason) = &self.output.set_aside {
+            console.say(
+                Tone::Advice,
+                "note:",
+                &format!("an earlier checkpoint was set aside: {reason}"),
+            );
+        }
+        console.say(Tone::Good, "done:", &self.summary());
+        Exit::Done
+    }
+
+    fn summary(&self) -> String {
+        let output = &self.output;
+        let path = printable_path(&output.file_path);
+        if output.content_crc64.is_none() {
+            return format!("the directory {path} (the key ends in a slash, so there is nothing to fetch)");
+        }
+        let mut summary = format!(
+            "{}, {}, in {}",
+            human::bytes(output.object.content_length),
+            self.verified(),
+            human::span(output.elapsed)
+        );
+        if output.bytes_resumed > 0 {
+            let (fetched, resumed) = (
+                human::bytes(output.bytes_fetched),
+                human::bytes(output.bytes_resumed),
+            );
+            summary.push_str(&format!(", {fetched} fetched and {resumed} resumed"));
+        }
+        let seconds = output.elapsed.as_secs_f64();
+        if output.bytes_fetched > 0 && seconds > 0.0 {
+            summary.push_str(&format!(
+                ", {}",
+                human::rate(output.bytes_fetched as f64 / seconds)
+            ));
+        }
+        if output.retries > 0 {
+            summary.push_str(&format!(", {}", human::count(output.retries, "retry", "retries")));
+        }
+        format!("{summary}: {path}")
+    }
+
+    fn verified(&self) -> &'static str {
+        match self.output.verification {
+            Verification::Crc64 => "CRC64 verified",
+            _ if self.crc_is_off => "size only (--no-crc)",
+            _ => "size only (the server gave no CRC64)",
+        }
+    }
+}
+
+impl Known {
+    fn lines(&self) -> String {
+        let object = &self.object;
+        let size = format!(
+            "{} ({} bytes)",
+            human::bytes(object.content_length),
+            human::grouped(object.content_length)
+        );
+        let optional = [
+            ("etag", object.etag.clone()),
+            ("crc64", object.hash_crc64ecma.map(|crc| crc.to_string())),
+            ("last modified", object.last_modified.map(rfc3339)),
+            ("version id", object.version_id.clone()),
+            ("object type", object.object_type.clone()),
+            ("target size", object.symlink_target_size.map(human::bytes)),
+            ("storage class", object.storage_class.clone()),
+            ("restore", object.restore.clone()),
+            ("content type", object.content_type.clone()),
+            ("encoding", object.content_encoding.clone()),
+            ("language", object.content_language.clone()),
+            ("disposition", object.content_disposition.clone()),
+            ("cache control", object.cache_control.clone()),
+            ("expires", object.expires.clone()),
+        ];
+        let mut text = line("object", &self.name.to_string()) + &line("size", &size);
+        for (label, value) in optional {
+            text.push_str(&value.map(|value| line(label, &value)).unwrap_or_default());
+        }
+        for (index, (name, value)) in object.meta.iter().enumerate() {
+            let label = if index == 0 { "metadata" } else { "" };
+            text.push_str(&line(label, &format!("{name}: {value}")));
+        }
+        let request_id = object.request_id.as_deref();
+        text + &request_id.map(|id| line("request id", id)).unwrap_or_default()
+    }
+}
+
+fn line(label: &str, value: &str) -> String {
+    format!("{label:<14} {}\n", printable(value))
+}
+
+impl Failure {
+    /// One line, its causes, what to do about it, and where it will go on.
+    fn tell(&self, console: &Console) {
+        let label = match self.exit {
+            Exit::Interrupted => "interrupted:",
+            _ => "error:",
+        };
+        console.say(Tone::Bad, label, &self.message);
+        for cause in &self.causes {
+            console.detail("caused by:", cause);
+        }
+        if let Some(hint) = &self.hint {
+            console.detail("hint:", hint);
+        }
+        if let Some(checkpoint) = &self.checkpoint {
+            let path = printable_path(checkpoint);
+            console.detail(
+                "checkpoint:",
+                &format!("{path} (run the same command again to go on)"),
+            );
+        }
+    }
+}

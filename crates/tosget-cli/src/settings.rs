@@ -1,0 +1,207 @@
+//! What the flags mean together: everything that can be decided before anybody is asked is decided here.
+
+use std::path::{Component, Path, PathBuf};
+
+use tosget::{Credentials, DownloadFile, HeadObject, Recheck, TosClient, TosClientBuilder};
+
+use crate::args::{Args, ClientArgs, Command, GetArgs, RecheckArg, StatArgs};
+use crate::failure::Failure;
+use crate::human;
+use crate::object_name::ObjectName;
+
+/// The smallest object whose download can be interrupted half-way with something to show for it.
+const LEAST_DEMO: u64 = 64 << 20;
+
+/// What to do.
+#[derive(Debug)]
+pub(crate) struct Settings {
+    pub(crate) task: Task,
+}
+
+#[derive(Debug)]
+pub(crate) enum Task {
+    Get(Box<GetTask>),
+    Stat(Box<StatTask>),
+    Demo(DemoTask),
+}
+
+/// A download to do.
+#[derive(Debug)]
+pub(crate) struct GetTask {
+    pub(crate) client: TosClientBuilder,
+    pub(crate) name: ObjectName,
+    pub(crate) request: DownloadFile,
+    pub(crate) crc_is_off: bool,
+}
+
+/// A question to ask.
+#[derive(Debug)]
+pub(crate) struct StatTask {
+    pub(crate) client: TosClientBuilder,
+    pub(crate) name: ObjectName,
+    pub(crate) request: HeadObject,
+}
+
+/// A demonstration to give, with an object of so many bytes.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct DemoTask {
+    pub(crate) size: u64,
+}
+
+impl Settings {
+    /// Reads the credentials from the environment, and nothing else.
+    pub(crate) fn new(args: Args) -> Result<Self, Failure> {
+        let task = match args.command {
+            Command::Get(args) => Task::Get(Box::new(GetTask::new(*args)?)),
+            Command::Stat(args) => Task::Stat(Box::new(StatTask::new(*args)?)),
+            Command::Demo(args) if args.size.0 < LEAST_DEMO => {
+                let least = human::bytes(LEAST_DEMO);
+                return Err(Failure::usage(format!("--size must be at least {least}")));
+            }
+            Command::Demo(args) => Task::Demo(DemoTask { size: args.size.0 }),
+        };
+        Ok(Self { task })
+    }
+}
+
+impl GetTask {
+    fn new(args: GetArgs) -> Result<Self, Failure> {
+        let destination = match args.dest {
+            Some(path) => path,
+            None => last_segment(&args.object)?,
+        };
+        let ObjectName { bucket, key } = &args.object;
+        let mut request = DownloadFile::new(bucket, key, destination)
+            .with_enable_checkpoint(!args.no_checkpoint)
+            .with_recheck(args.recheck.into());
+        if let Some(version_id) = args.version_id {
+            request = request.with_version_id(version_id);
+        }
+        if let Some(size) = args.part_size {
+            request = request.with_part_size(size.0);
+        }
+        if let Some(task_num) = args.task_num {
+            request = request.with_task_num(task_num);
+        }
+        if let Some(path) = args.checkpoint_file {
+            request = request.with_checkpoint_file(path);
+        }
+        let client = args.client.into_builder()?;
+        Ok(Self {
+            client: client.enable_crc(!args.no_crc).range_crc(!args.no_range_crc),
+            name: args.object,
+            request,
+            crc_is_off: args.no_crc,
+        })
+    }
+}
+
+impl StatTask {
+    fn new(args: StatArgs) -> Result<Self, Failure> {
+        let mut request = HeadObject::new(&args.object.bucket, &args.object.key);
+        if let Some(version_id) = args.version_id {
+            request = request.with_version_id(version_id);
+        }
+        Ok(Self {
+            client: args.client.into_builder()?,
+            name: args.object,
+            request,
+        })
+    }
+}
+
+/// The file in the current directory that a key names. The key may come from a listing that somebody else wrote.
+fn last_segment(name: &ObjectName) -> Result<PathBuf, Failure> {
+    let segment = name.key.rsplit('/').next().unwrap_or_default();
+    let path = Path::new(segment);
+    let mut components = path.components();
+    let is_plain = matches!(
+        (components.next(), components.next()),
+        (Some(Component::Normal(_)), None)
+    );
+    if segment.is_empty() {
+        let failure = Failure::usage(format!("{name} names no file: the key ends in a slash"));
+        return Err(failure.with_hint("name a directory to save it below, such as ./"));
+    }
+    if !is_plain {
+        let failure = Failure::usage(format!("{name} names no file: its last segment is {segment}"));
+        return Err(failure.with_hint("name the file to write to"));
+    }
+    if path.is_dir() {
+        let failure = Failure::usage(format!("there is a directory called {segment} here"));
+        return Err(failure.with_hint(format!(
+            "name the file to write to, or {segment}/ to save the object below it"
+        )));
+    }
+    Ok(path.to_owned())
+}
+
+impl ClientArgs {
+    fn into_builder(self) -> Result<TosClientBuilder, Failure> {
+        let mut builder = TosClient::builder()
+            .is_custom_domain(self.custom_domain)
+            .enable_verify_ssl(!self.no_verify_ssl)
+            .user_agent_suffix(concat!("tosget-cli/", env!("CARGO_PKG_VERSION")));
+        let (endpoint, region) = (filled(self.endpoint), filled(self.region));
+        if endpoint.is_none() && region.is_none() {
+            let failure = Failure::usage("neither an endpoint nor a region is given");
+            return Err(failure.with_hint(
+                "use --region (such as cn-beijing) or --endpoint, or set TOS_REGION or TOS_ENDPOINT",
+            ));
+        }
+        builder = if self.anonymous {
+            builder.anonymous()
+        } else {
+            builder.credentials(credentials()?)
+        };
+        if let Some(endpoint) = endpoint {
+            builder = builder.endpoint(endpoint);
+        }
+        if let Some(region) = region {
+            builder = builder.region(region);
+        }
+        if let Some(proxy) = self.proxy {
+            builder = builder.proxy(proxy);
+        }
+        if let Some(path) = self.ca_file {
+            builder = builder.ca_file(path);
+        }
+        if let (Some(certificate), Some(key)) = (self.client_cert, self.client_key) {
+            builder = builder.client_certificate(certificate, key);
+        }
+        if let Some(limit) = self.connect_timeout {
+            builder = builder.connect_timeout(limit);
+        }
+        if let Some(limit) = self.idle_timeout {
+            builder = builder.idle_timeout(limit);
+        }
+        if let Some(count) = self.max_retries {
+            builder = builder.max_retry_count(count);
+        }
+        Ok(builder)
+    }
+}
+
+/// An empty variable is one that is not set.
+fn filled(value: Option<String>) -> Option<String> {
+    value.filter(|value| !value.trim().is_empty())
+}
+
+fn credentials() -> Result<Credentials, Failure> {
+    Credentials::from_env().map_err(|error| {
+        Failure::usage(error.to_string()).with_hint(
+            "set TOS_ACCESS_KEY and TOS_SECRET_KEY (and TOS_SECURITY_TOKEN for temporary keys), \
+             or use --anonymous for a bucket that anyone may read",
+        )
+    })
+}
+
+impl From<RecheckArg> for Recheck {
+    fn from(when: RecheckArg) -> Self {
+        match when {
+            RecheckArg::Auto => Self::Auto,
+            RecheckArg::Always => Self::Always,
+            RecheckArg::Never => Self::Never,
+        }
+    }
+}

@@ -1,0 +1,21 @@
+//! `tosget stat`: what the service knows of an object.
+
+use crate::console::Console;
+use crate::failure::Failure;
+use crate::interruption::{Interruption, SecondSignal};
+use crate::report::{Answer, Known};
+use crate::settings::StatTask;
+
+pub(crate) async fn stat(task: StatTask, console: &Console) -> Result<Answer, Failure> {
+    let mut interruption = Interruption::listen(console, SecondSignal::ExitsAtOnce)?;
+    let client = task.client.build()?;
+    let object = tokio::select! {
+        biased;
+        () = interruption.told() => return Err(Failure::interrupted("there is no answer yet")),
+        answer = client.head_object(task.request) => answer?,
+    };
+    Ok(Answer::Known(Box::new(Known {
+        name: task.name,
+        object,
+    })))
+}

@@ -1,0 +1,8 @@
+//! What tosget promises, held against the emulator: real bytes through a real socket.
+
+mod support;
+
+mod addressing;
+mod faults;
+mod journeys;
+mod refusals;
