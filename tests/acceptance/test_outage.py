@@ -23,7 +23,7 @@ def test_a_download_goes_on_when_the_server_is_back(tmp_path, say):
         command = ["tos://outage-bucket/k", destination, "--part-size", "8MiB", "--task-num", "4"]
         command += ["--checkpoint-file", checkpoint]
         with server.bandwidth(60_000_000):
-            process = tosget.start("get", *command, "--max-retry-count", "2")
+            process = tosget.start("get", *command, "--max-retries", "2")
             poll(lambda: server.bytes_sent() >= SIZE // 2, "half of the object sent")
             server.kill()
 
