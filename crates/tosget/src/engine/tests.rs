@@ -227,16 +227,31 @@ async fn i3_a_lost_temporary_file_is_a_fresh_start_never_a_file_of_zeros() {
 }
 
 #[tokio::test]
-async fn i3_an_untouched_checkpoint_is_believed_without_reading_it() {
-    let bench = Bench::new(SIZE);
-    let error = bench.interrupted().await;
-    assert_eq!(error.checkpoint(), Some(bench.journal().as_path()));
-    assert!(error.is_resumable() && error.is_transient());
-    let spec = bench.spec();
-    let progress = spec.progress.clone();
-    bench.download(spec).await.expect("resumes");
-    assert_eq!(progress.snapshot().rechecking_bytes, 0);
-    bench.assert_is_the_object();
+async fn i3_an_untouched_checkpoint_is_believed_without_reading_it_unless_that_is_asked_for() {
+    for recheck in [Recheck::Auto, Recheck::Always, Recheck::Never] {
+        let mut bench = Bench::new(SIZE);
+        let error = bench.interrupted().await;
+        assert_eq!(error.checkpoint(), Some(bench.journal().as_path()));
+        assert!(error.is_resumable() && error.is_transient());
+        let counting = FaultyStorage::sound();
+        bench.storage = Arc::new(counting.clone());
+        let output = bench
+            .download(Spec {
+                recheck,
+                ..bench.spec()
+            })
+            .await
+            .expect("resumes");
+        bench.assert_is_the_object();
+        // The journal itself is read in any case; it is small.
+        let read_back = counting.bytes_read() >= output.bytes_resumed;
+        assert_eq!(
+            read_back,
+            recheck == Recheck::Always,
+            "{recheck:?} read {}",
+            counting.bytes_read()
+        );
+    }
 }
 
 #[tokio::test]
@@ -293,6 +308,30 @@ async fn i5_a_wrong_answer_is_refused_and_nothing_of_it_is_written() {
             output.bytes_fetched, SIZE as u64,
             "{verdict:?}: nothing was written twice"
         );
+    }
+}
+
+#[tokio::test]
+async fn i5_a_wrong_answer_to_the_first_request_is_refused_as_well() {
+    for verdict in [Verdict::Shift(7), Verdict::IgnoreRange] {
+        let bench = Bench::new(SIZE);
+        bench
+            .source
+            .follow(move |number, _| if number == 0 { verdict } else { Verdict::Serve });
+        let error = bench
+            .download(bench.spec())
+            .await
+            .expect_err("nothing of it is used");
+        assert_eq!(error.kind(), ErrorKind::Protocol, "{verdict:?}");
+        assert_eq!(bench.files(), Vec::<String>::new());
+        bench
+            .download(Spec {
+                first_retries: 1,
+                ..bench.spec()
+            })
+            .await
+            .expect("the second answer is right");
+        bench.assert_is_the_object();
     }
 }
 
@@ -386,6 +425,29 @@ async fn a_range_that_its_crc_disproves_is_fetched_again_at_once() {
     let output = bench.download(spec).await.expect("one range is fetched twice");
     bench.assert_is_the_object();
     assert_eq!(output.bytes_fetched, SIZE as u64 + PART);
+}
+
+#[tokio::test]
+async fn bytes_that_a_range_crc_disproved_are_not_believed_by_the_next_run() {
+    let bench = Bench::new(SIZE);
+    bench.source.follow(|number, _| {
+        if number == 2 {
+            Verdict::FlipUnderRangeCrc
+        } else {
+            Verdict::ServeWithRangeCrc
+        }
+    });
+    bench
+        .download(bench.spec())
+        .await
+        .expect_err("no retry is allowed");
+    bench.source.follow(|_, _| Verdict::Serve);
+    let output = bench
+        .download(bench.spec())
+        .await
+        .expect("the journal has forgotten them");
+    bench.assert_is_the_object();
+    assert!(output.bytes_resumed > 0);
 }
 
 #[tokio::test]

@@ -21,9 +21,15 @@ struct Fuse {
     length: u64,
     /// Only the first call beyond the fuse fails, and those after it work again.
     once: bool,
+    bytes_read: AtomicU64,
 }
 
 impl FaultyStorage {
+    /// Never fails, and counts.
+    pub(crate) fn sound() -> Self {
+        Self::dies_at(u64::MAX)
+    }
+
     /// Every call from the `length`th (from 0) on fails: what is on disk stays as it was, as after a kill.
     pub(crate) fn dies_at(length: u64) -> Self {
         Self {
@@ -31,6 +37,7 @@ impl FaultyStorage {
                 calls: AtomicU64::new(0),
                 length,
                 once: false,
+                bytes_read: AtomicU64::new(0),
             }),
         }
     }
@@ -42,8 +49,14 @@ impl FaultyStorage {
                 calls: AtomicU64::new(0),
                 length,
                 once: true,
+                bytes_read: AtomicU64::new(0),
             }),
         }
+    }
+
+    /// Bytes that were read from files.
+    pub(crate) fn bytes_read(&self) -> u64 {
+        self.fuse.bytes_read.load(Ordering::SeqCst)
     }
 
     /// Whether any call failed.
@@ -113,7 +126,9 @@ struct FaultyFile {
 impl StoredFile for FaultyFile {
     fn read_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<usize> {
         self.fuse.burn()?;
-        self.file.read_at(buffer, offset)
+        let read = self.file.read_at(buffer, offset)?;
+        self.fuse.bytes_read.fetch_add(read as u64, Ordering::SeqCst);
+        Ok(read)
     }
 
     /// A write that fails has written half of its bytes: the worst of both.
