@@ -12,6 +12,7 @@ use std::time::{Duration, Instant};
 
 use tempfile::TempDir;
 use tos_emulator::{Emulator, virtual_content};
+use tosget::ErrorKind;
 
 use crate::console::Console;
 use crate::exit::Exit;
@@ -104,7 +105,7 @@ A download that is killed half-way and goes on. All of it happens on this machin
             if child.ended()?.is_some() {
                 return Err(Failure::new(
                     Exit::Failed,
-                    "other",
+                    ErrorKind::Disk,
                     "the download ended before it could be killed",
                 ));
             }
@@ -146,7 +147,7 @@ A download that is killed half-way and goes on. All of it happens on this machin
         if !status.success() {
             return Err(Failure::new(
                 Exit::Failed,
-                "other",
+                ErrorKind::Disk,
                 format!("the second download failed ({status})"),
             ));
         }
@@ -187,7 +188,7 @@ A download that is killed half-way and goes on. All of it happens on this machin
             file.read_exact(&mut chunk[..length]).map_err(reading)?;
             if chunk[..length] != source.read_at(offset, length)[..] {
                 let message = format!("the file differs from its source after byte {offset}");
-                return Err(Failure::new(Exit::NotVerified, "verification", message));
+                return Err(Failure::new(Exit::NotVerified, ErrorKind::Verification, message));
             }
             offset += length as u64;
         }
@@ -195,7 +196,7 @@ A download that is killed half-way and goes on. All of it happens on this machin
         if rest > 0 {
             return Err(Failure::new(
                 Exit::NotVerified,
-                "verification",
+                ErrorKind::Verification,
                 "the file is longer than its source",
             ));
         }
@@ -312,5 +313,5 @@ fn say(text: &str) {
 }
 
 fn could_not(doing: &str, error: &io::Error) -> Failure {
-    Failure::new(Exit::Failed, "disk", format!("could not {doing}")).with_cause(error)
+    Failure::new(Exit::Failed, ErrorKind::Disk, format!("could not {doing}")).with_cause(error)
 }

@@ -11,8 +11,7 @@ use crate::exit::Exit;
 #[derive(Debug)]
 pub(crate) struct Failure {
     pub(crate) exit: Exit,
-    /// A stable name for programs.
-    pub(crate) kind: &'static str,
+    pub(crate) kind: ErrorKind,
     pub(crate) message: String,
     /// What caused it, and what caused that.
     pub(crate) causes: Vec<String>,
@@ -23,7 +22,7 @@ pub(crate) struct Failure {
 }
 
 impl Failure {
-    pub(crate) fn new(exit: Exit, kind: &'static str, message: impl Into<String>) -> Self {
+    pub(crate) fn new(exit: Exit, kind: ErrorKind, message: impl Into<String>) -> Self {
         Self {
             exit,
             kind,
@@ -37,12 +36,12 @@ impl Failure {
 
     /// The command can't work as it was typed.
     pub(crate) fn usage(message: impl Into<String>) -> Self {
-        Self::new(Exit::Usage, name_of(ErrorKind::InvalidArgument), message)
+        Self::new(Exit::Usage, ErrorKind::InvalidArgument, message)
     }
 
     /// Stopped by a signal.
     pub(crate) fn interrupted(message: impl Into<String>) -> Self {
-        Self::new(Exit::Interrupted, name_of(ErrorKind::Canceled), message)
+        Self::new(Exit::Interrupted, ErrorKind::Canceled, message)
     }
 
     pub(crate) fn with_hint(mut self, hint: impl Into<String>) -> Self {
@@ -64,7 +63,7 @@ impl Failure {
 
 impl From<Error> for Failure {
     fn from(error: Error) -> Self {
-        let mut failure = Self::new(Exit::of(&error), name_of(error.kind()), error.to_string());
+        let mut failure = Self::new(Exit::of(&error), error.kind(), error.to_string());
         if let Some(cause) = error.source() {
             failure = failure.with_cause(cause);
         }
@@ -74,21 +73,5 @@ impl From<Error> for Failure {
             server: error.server().cloned().map(Box::new),
             ..failure
         }
-    }
-}
-
-fn name_of(kind: ErrorKind) -> &'static str {
-    match kind {
-        ErrorKind::InvalidArgument => "invalid_argument",
-        ErrorKind::Network => "network",
-        ErrorKind::Server => "server",
-        ErrorKind::Protocol => "protocol",
-        ErrorKind::ObjectChanged => "object_changed",
-        ErrorKind::Disk => "disk",
-        ErrorKind::Checkpoint => "checkpoint",
-        ErrorKind::CheckpointHeld => "checkpoint_held",
-        ErrorKind::Verification => "verification",
-        ErrorKind::Canceled => "canceled",
-        _ => "other",
     }
 }

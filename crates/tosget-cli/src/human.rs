@@ -19,12 +19,8 @@ pub(crate) fn bytes(count: u64) -> String {
 /// Such as `241.1/512.0 MiB`: both in the unit of `total`, and as wide from beginning to end as it can be.
 pub(crate) fn bytes_of(count: u64, total: u64) -> String {
     let unit = unit_of(total);
-    format!(
-        "{}/{} {}",
-        in_unit(count, unit),
-        in_unit(total, unit),
-        UNITS[unit]
-    )
+    let (count, total) = (in_unit(count, unit), in_unit(total, unit));
+    format!("{count:>width$}/{total} {}", UNITS[unit], width = total.len())
 }
 
 /// Such as `98.4 MiB/s`.
@@ -117,6 +113,7 @@ mod tests {
         }
         assert_eq!(bytes_of(252_800_000, 512 << 20), "241.1/512.0 MiB");
         assert_eq!(bytes_of(0, 4 << 30), "0.00/4.00 GiB");
+        assert_eq!(bytes_of(1 << 20, 512 << 20), "  1.0/512.0 MiB");
         assert_eq!(rate(103_200_000.7), "98.4 MiB/s");
         assert_eq!(grouped(536_870_912), "536,870,912");
         assert_eq!(grouped(999), "999");

@@ -3,7 +3,7 @@
 use std::process;
 
 use tokio::sync::watch;
-use tosget::CancelHook;
+use tosget::{CancelHook, ErrorKind};
 
 use crate::console::Console;
 use crate::exit::Exit;
@@ -32,7 +32,7 @@ impl Interruption {
         let hook = CancelHook::new();
         let (tell, told) = watch::channel(false);
         let signals = signals::all().map_err(|error| {
-            Failure::new(Exit::Failed, "other", "could not listen for signals").with_cause(&error)
+            Failure::new(Exit::Failed, ErrorKind::Disk, "could not listen for signals").with_cause(&error)
         })?;
         for mut signal in signals {
             let (hook, tell, console) = (hook.clone(), tell.clone(), console.clone());
@@ -63,7 +63,7 @@ impl Interruption {
     pub(crate) async fn told(&mut self) {
         if self.told.wait_for(|told| *told).await.is_err() {
             // Nobody is left who could tell: no signal is listened to.
-            std::future::pending().await;
+            std::future::pending::<()>().await;
         }
     }
 }

@@ -6,7 +6,7 @@
 use std::collections::BTreeMap;
 
 use serde::Serialize;
-use tosget::{DownloadFileOutput, HeadObjectOutput, TosServerError, Verification};
+use tosget::{DownloadFileOutput, ErrorKind, HeadObjectOutput, TosServerError, Verification};
 
 use crate::failure::Failure;
 use crate::object_name::ObjectName;
@@ -149,7 +149,7 @@ impl Failure {
         FailureJson {
             ok: false,
             error: ErrorJson {
-                kind: self.kind,
+                kind: name_of(self.kind),
                 message: &self.message,
                 causes: &self.causes,
                 hint: self.hint.as_deref(),
@@ -200,5 +200,22 @@ impl<'a> From<&'a TosServerError> for ServerJson<'a> {
             host_id: &server.host_id,
             request_url: &server.request_url,
         }
+    }
+}
+
+/// A stable name for programs.
+fn name_of(kind: ErrorKind) -> &'static str {
+    match kind {
+        ErrorKind::InvalidArgument => "invalid_argument",
+        ErrorKind::Network => "network",
+        ErrorKind::Server => "server",
+        ErrorKind::Protocol => "protocol",
+        ErrorKind::ObjectChanged => "object_changed",
+        ErrorKind::Disk => "disk",
+        ErrorKind::Checkpoint => "checkpoint",
+        ErrorKind::CheckpointHeld => "checkpoint_held",
+        ErrorKind::Verification => "verification",
+        ErrorKind::Canceled => "canceled",
+        _ => "other",
     }
 }

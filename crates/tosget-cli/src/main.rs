@@ -33,6 +33,7 @@ use std::process::ExitCode;
 use std::thread::available_parallelism;
 
 use tokio::runtime::{Builder, Runtime};
+use tosget::ErrorKind;
 
 use console::Console;
 use exit::Exit;
@@ -76,6 +77,6 @@ fn runtime() -> Result<Runtime, Failure> {
         .enable_all()
         .build();
     runtime.map_err(|error| {
-        Failure::new(Exit::Failed, "other", "could not start the threads").with_cause(&error)
+        Failure::new(Exit::Failed, ErrorKind::Disk, "could not start the threads").with_cause(&error)
     })
 }

@@ -30,17 +30,18 @@ pub(crate) struct Moment {
 
 /// The line for a terminal of so many columns; always shorter than that, so that it never wraps.
 pub(crate) fn progress_line(moment: &Moment, columns: usize) -> String {
-    let room = columns.saturating_sub(1);
-    let gap = if columns < NARROW { 1 } else { 2 };
-    let mut fields = moment.fields();
-    let mut free = room;
+    let is_narrow = columns < NARROW;
+    let gap = if is_narrow { 1 } else { 2 };
+    let mut fields = moment.fields(!is_narrow);
+    // Each field comes with a gap, but for the first one.
+    let mut free = columns.saturating_sub(1) + gap;
     let mut by_importance: Vec<&mut Field> = fields.iter_mut().collect();
     by_importance.sort_by_key(|field| field.importance);
     for field in by_importance {
         let width = field.text.len() + gap;
-        field.is_shown = !field.text.is_empty() && width <= free + gap;
+        field.is_shown = !field.text.is_empty() && width <= free;
         if field.is_shown {
-            free = free.saturating_sub(width);
+            free -= width;
         }
     }
     if let Some(bar) = fields.iter_mut().find(|field| field.is_bar && field.is_shown) {
@@ -51,7 +52,7 @@ pub(crate) fn progress_line(moment: &Moment, columns: usize) -> String {
         .filter(|field| field.is_shown)
         .map(|field| field.text)
         .collect();
-    shown.join(&" ".repeat(gap))
+    shown.join(&" ".repeat(gap)).trim_end().to_owned()
 }
 
 struct Field {
@@ -63,8 +64,8 @@ struct Field {
 }
 
 impl Moment {
-    /// From left to right.
-    fn fields(&self) -> Vec<Field> {
+    /// From left to right. Where there is room, fields keep their width, so that the line does not fidget.
+    fn fields(&self, has_room: bool) -> Vec<Field> {
         let field = |importance, text| Field {
             text,
             importance,
@@ -88,8 +89,14 @@ impl Moment {
             field(0, format!("{:>3}%", self.percent())),
             bar,
             field(1, human::bytes_of(self.now.consumed_bytes, self.now.total_bytes)),
-            field(2, self.speed()),
-            field(3, self.left()),
+            field(
+                2,
+                format!("{:>width$}", self.speed(), width = if has_room { 10 } else { 0 }),
+            ),
+            field(
+                3,
+                format!("{:<width$}", self.left(), width = if has_room { 8 } else { 0 }),
+            ),
             field(4, self.retries()),
             field(5, self.rechecking()),
             field(7, self.resumed()),
@@ -204,7 +211,7 @@ mod tests {
     fn a_wide_terminal_shows_everything() {
         assert_eq!(
             progress_line(&moment(|now| now.retries = 2), 100),
-            " 50%  [======######............]  256.0/512.0 MiB  64.0 MiB/s  5s left  2 retries  25% resumed  8 tasks"
+            " 50%  [====#####..........]  256.0/512.0 MiB  64.0 MiB/s  5s left   2 retries  25% resumed  8 tasks"
         );
     }
 
@@ -212,7 +219,7 @@ mod tests {
     fn a_narrow_terminal_shows_what_matters() {
         assert_eq!(
             progress_line(&moment(|_| {}), 60),
-            " 50%  [====####........]  256.0/512.0 MiB  64.0 MiB/s  5s left"
+            " 50%  [===###......]  256.0/512.0 MiB  64.0 MiB/s  5s left"
         );
         assert_eq!(
             progress_line(&moment(|_| {}), 40),

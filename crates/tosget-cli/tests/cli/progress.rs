@@ -3,7 +3,7 @@
 use std::fs::File;
 use std::io::Read;
 use std::os::fd::OwnedFd;
-use std::process::Stdio;
+use std::process::{Command, Stdio};
 use std::thread;
 
 use rustix::fs::{Mode, OFlags, open};
@@ -16,9 +16,8 @@ const SIZE: u64 = 48 * MIB;
 const RATE: u64 = 16 * MIB;
 
 /// What a command writes to a terminal of so many columns.
-fn on_a_terminal(stage: &Stage, columns: u16, arguments: &[&str]) -> String {
+fn on_a_terminal(columns: u16, mut command: Command) -> String {
     let (master, slave) = terminal(columns);
-    let mut command = stage.command(arguments);
     command.stdout(Stdio::null()).stderr(slave);
     let running = Running::start_as_is(&mut command);
     // The command holds our end of the terminal open.
@@ -66,7 +65,7 @@ fn it_fits_on_terminals_of_any_width() {
     for columns in [120, 60, 40, 12] {
         let stage = Stage::with_big_object(SIZE / 2);
         stage.slow_down(RATE);
-        let screen = on_a_terminal(&stage, columns, &["get", "tos://bkt/big"]);
+        let screen = on_a_terminal(columns, stage.command(&["get", "tos://bkt/big"]));
         let lines = drawn(&screen);
         assert!(lines.len() > 5, "{screen:?}");
         for line in lines {
@@ -85,7 +84,7 @@ fn after_a_resume_the_rate_is_that_of_the_network() {
     stage.wait_until_sent(SIZE / 2);
     running.kill();
     stage.slow_down(RATE);
-    let screen = on_a_terminal(&stage, 140, &get);
+    let screen = on_a_terminal(140, stage.command(&get));
     let lines = drawn(&screen);
     let resumed: Vec<_> = lines.iter().filter(|line| line.contains("% resumed")).collect();
     assert!(resumed.len() > 3, "{screen:?}");
@@ -101,8 +100,16 @@ fn after_a_resume_the_rate_is_that_of_the_network() {
 #[test]
 fn no_color_and_quiet_are_honoured() {
     let stage = Stage::with_big_object(MIB);
-    let screen = on_a_terminal(&stage, 80, &["get", "tos://bkt/big", "--quiet"]);
+    let get = ["get", "tos://bkt/big"];
+    let screen = on_a_terminal(80, stage.command(&["get", "tos://bkt/big", "--quiet"]));
     assert_eq!(screen, "");
-    let screen = on_a_terminal(&stage, 80, &["get", "tos://bkt/big"]);
+    let screen = on_a_terminal(80, stage.command(&get));
     assert!(screen.contains("\u{1b}[1;32mdone:"), "{screen:?}");
+    let mut plain = stage.command(&get);
+    plain.env("NO_COLOR", "1");
+    let screen = on_a_terminal(80, plain);
+    assert!(
+        screen.contains("done:") && !screen.contains("\u{1b}["),
+        "{screen:?}"
+    );
 }

@@ -1,24 +1,15 @@
 //! `stat` shows what the service knows, and nothing of it reaches the terminal raw.
 
-use http::HeaderMap;
-
 use crate::stage::{BUCKET, Stage};
-
-fn headers(pairs: &[(&'static str, &'static str)]) -> HeaderMap {
-    pairs
-        .iter()
-        .map(|(name, value)| (name.parse().expect("a name"), value.parse().expect("a value")))
-        .collect()
-}
 
 #[test]
 fn stat_shows_aligned_fields() {
     let stage = Stage::new();
-    let headers = headers(&[
+    let headers = [
         ("content-type", "application/x-model"),
         ("x-tos-meta-author", "ada"),
         ("x-tos-storage-class", "IA"),
-    ]);
+    ];
     let stored = stage
         .emulator
         .put_object_with(BUCKET, "dir/k", vec![7; 1536], &headers);
@@ -49,7 +40,7 @@ fn stat_shows_aligned_fields() {
 #[test]
 fn metadata_cannot_steer_the_terminal() {
     let stage = Stage::new();
-    let hostile = headers(&[("x-tos-meta-note", "%1B%5B2J%0Aerror%3A no")]);
+    let hostile = [("x-tos-meta-note", "%1B%5B2J%0Aerror%3A no")];
     stage.emulator.put_object_with(BUCKET, "k", "x", &hostile);
     let ran = stage.run(&["stat", "tos://bkt/k"]).ends_with(0);
     assert!(ran.stdout.contains("note: \\u{1b}[2J\\u{a}error: no"), "{ran:#?}");
