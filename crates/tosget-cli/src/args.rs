@@ -168,7 +168,7 @@ pub(crate) struct ClientArgs {
     #[arg(long, value_name = "FILE", requires = "client_cert")]
     pub(crate) client_key: Option<PathBuf>,
 
-    /// Don't verify the server's certificate. Dangerous: anyone on the way can then read and alter everything
+    /// Don't verify the server's certificate: anyone on the way can then read and alter everything
     #[arg(long)]
     pub(crate) no_verify_ssl: bool,
 
@@ -187,10 +187,8 @@ pub(crate) struct ClientArgs {
 
 #[derive(Clone, Copy, Debug, ValueEnum)]
 pub(crate) enum RecheckArg {
-    /// Unless nothing can have happened to it since
     Auto,
     Always,
-    /// Trust it; damage is then noticed only where the whole file is compared
     Never,
 }
 
@@ -215,7 +213,11 @@ pub(crate) fn parse() -> Result<Args, Exit> {
         }
         let text = error.render().to_string();
         if is_json_wanted() {
-            let message = text.trim().trim_start_matches("error: ").to_owned();
+            let message = text
+                .split("\n\n")
+                .next()
+                .unwrap_or_default()
+                .trim_start_matches("error: ");
             report::print_json(&Failure::usage(message).to_json());
         } else {
             Console::new().say_lines(text.trim_end());

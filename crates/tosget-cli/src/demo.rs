@@ -38,7 +38,9 @@ const NOTICE: Duration = Duration::from_secs(2);
 
 pub(crate) async fn demo(task: DemoTask, console: &Console) -> Result<Answer, Failure> {
     let interruption = Interruption::listen(console, SecondSignal::IsIgnored)?;
-    let stage = Stage::set(task.size, interruption).map_err(|error| could_not("set up the demo", &error))?;
+    let stage = Stage::set(task.size, interruption)
+        .await
+        .map_err(|error| could_not("set up the demo", &error))?;
     stage.introduce();
     let first = stage.download_and_kill().await?;
     let second = stage.download_again().await?;
@@ -56,9 +58,12 @@ struct Stage {
 }
 
 impl Stage {
-    fn set(size: u64, interruption: Interruption) -> io::Result<Self> {
+    async fn set(size: u64, interruption: Interruption) -> io::Result<Self> {
         let folder = TempDir::with_prefix("tosget-demo-")?;
-        let emulator = Emulator::builder().root(folder.path().join("server")).spawn()?;
+        let emulator = Emulator::builder()
+            .root(folder.path().join("server"))
+            .start()
+            .await?;
         emulator.create_bucket(BUCKET);
         emulator.put_virtual(BUCKET, KEY, size, SEED);
         emulator.set_bandwidth(Some((size / LEAST_SECONDS).max(LEAST_BANDWIDTH)), None);
@@ -153,11 +158,12 @@ A download that is killed half-way and goes on. All of it happens on this machin
         self.compare_content()?;
         let both = first + second;
         say(&format!(
-            "\
-   All {size} bytes are equal, and the file appeared under its name only when they were.
+            "   All {size} bytes are equal, and the file appeared under its name only when they were.
 
    The server sent {first} to the first run and {second} to the second:
-   {percent:.1} % of the object in all. Starting over would have come to {over:.1} %.",
+   {percent:.1} % of the object in all. Starting over would have come to {over:.1} %.
+
+   Everything that the demo made is removed now.",
             size = crate::human::grouped(self.size),
             first = bytes(first),
             second = bytes(second),

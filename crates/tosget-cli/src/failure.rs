@@ -19,7 +19,7 @@ pub(crate) struct Failure {
     pub(crate) hint: Option<String>,
     /// The checkpoint that the same command goes on from.
     pub(crate) checkpoint: Option<PathBuf>,
-    pub(crate) server: Option<TosServerError>,
+    pub(crate) server: Option<Box<TosServerError>>,
 }
 
 impl Failure {
@@ -71,7 +71,7 @@ impl From<Error> for Failure {
         Self {
             hint: error.hint().map(str::to_owned),
             checkpoint: error.checkpoint().map(PathBuf::from),
-            server: error.server().cloned(),
+            server: error.server().cloned().map(Box::new),
             ..failure
         }
     }

@@ -49,12 +49,19 @@ Destination:
   (none)        to the last segment of the key, in the current directory
 
 Going on:
-  An interrupted download leaves its partial data and a journal beside the destination, hidden. The same command
-  again fetches only what is missing, also with another --part-size or --task-num. The destination itself shows the
-  whole object or what it showed before, never anything in between.
+  An interrupted download leaves its partial data and a journal beside the destination,
+  hidden. The same command again fetches only what is missing, also with another
+  --part-size or --task-num. The destination itself shows the whole object or what it
+  showed before, never anything in between.
+
+  --recheck says when the data of an earlier run is read back before it is believed:
+    auto     unless that run ended in order and nothing has touched the data since
+    always   each time
+    never    not at all; damage is then noticed only where the CRC64 of the whole differs
 
 Credentials:
-  from TOS_ACCESS_KEY, TOS_SECRET_KEY and, for temporary ones, TOS_SECURITY_TOKEN; or --anonymous
+  TOS_ACCESS_KEY, TOS_SECRET_KEY and, for temporary keys, TOS_SECURITY_TOKEN in the
+  environment; or --anonymous
 "
     };
 }

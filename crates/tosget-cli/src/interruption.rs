@@ -63,7 +63,7 @@ impl Interruption {
     pub(crate) async fn told(&mut self) {
         if self.told.wait_for(|told| *told).await.is_err() {
             // Nobody is left who could tell: no signal is listened to.
-            std::future::pending().await
+            std::future::pending().await;
         }
     }
 }

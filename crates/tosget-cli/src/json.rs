@@ -157,7 +157,7 @@ impl Failure {
                     .checkpoint
                     .as_ref()
                     .map(|path| path.to_string_lossy().into_owned()),
-                server: self.server.as_ref().map(ServerJson::from),
+                server: self.server.as_deref().map(ServerJson::from),
             },
             exit_code: self.exit.code(),
         }

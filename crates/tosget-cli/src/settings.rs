@@ -28,7 +28,7 @@ pub(crate) enum Task {
 /// A download to do.
 #[derive(Debug)]
 pub(crate) struct GetTask {
-    pub(crate) client: TosClientBuilder,
+    pub(crate) client: ClientSettings,
     pub(crate) name: ObjectName,
     pub(crate) request: DownloadFile,
     pub(crate) crc_is_off: bool,
@@ -37,9 +37,16 @@ pub(crate) struct GetTask {
 /// A question to ask.
 #[derive(Debug)]
 pub(crate) struct StatTask {
-    pub(crate) client: TosClientBuilder,
+    pub(crate) client: ClientSettings,
     pub(crate) name: ObjectName,
     pub(crate) request: HeadObject,
+}
+
+/// Where the service is and how to talk to it.
+#[derive(Debug)]
+pub(crate) struct ClientSettings {
+    builder: TosClientBuilder,
+    region_is_given: bool,
 }
 
 /// A demonstration to give, with an object of so many bytes.
@@ -86,9 +93,13 @@ impl GetTask {
         if let Some(path) = args.checkpoint_file {
             request = request.with_checkpoint_file(path);
         }
-        let client = args.client.into_builder()?;
+        let mut client = args.client.into_settings()?;
+        client.builder = client
+            .builder
+            .enable_crc(!args.no_crc)
+            .range_crc(!args.no_range_crc);
         Ok(Self {
-            client: client.enable_crc(!args.no_crc).range_crc(!args.no_range_crc),
+            client,
             name: args.object,
             request,
             crc_is_off: args.no_crc,
@@ -103,7 +114,7 @@ impl StatTask {
             request = request.with_version_id(version_id);
         }
         Ok(Self {
-            client: args.client.into_builder()?,
+            client: args.client.into_settings()?,
             name: args.object,
             request,
         })
@@ -136,8 +147,22 @@ fn last_segment(name: &ObjectName) -> Result<PathBuf, Failure> {
     Ok(path.to_owned())
 }
 
+impl ClientSettings {
+    /// Makes the client. Connects to nothing.
+    pub(crate) fn build(self) -> Result<TosClient, Failure> {
+        let with_any_region = self.builder.clone().region("any");
+        self.builder.build().map_err(|error| {
+            let failure = Failure::from(error);
+            if !self.region_is_given && with_any_region.build().is_ok() {
+                return failure.with_hint("use --region, such as --region cn-beijing, or set TOS_REGION");
+            }
+            failure
+        })
+    }
+}
+
 impl ClientArgs {
-    fn into_builder(self) -> Result<TosClientBuilder, Failure> {
+    fn into_settings(self) -> Result<ClientSettings, Failure> {
         let mut builder = TosClient::builder()
             .is_custom_domain(self.custom_domain)
             .enable_verify_ssl(!self.no_verify_ssl)
@@ -157,6 +182,7 @@ impl ClientArgs {
         if let Some(endpoint) = endpoint {
             builder = builder.endpoint(endpoint);
         }
+        let region_is_given = region.is_some();
         if let Some(region) = region {
             builder = builder.region(region);
         }
@@ -178,7 +204,10 @@ impl ClientArgs {
         if let Some(count) = self.max_retries {
             builder = builder.max_retry_count(count);
         }
-        Ok(builder)
+        Ok(ClientSettings {
+            builder,
+            region_is_given,
+        })
     }
 }
 

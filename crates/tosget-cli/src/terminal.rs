@@ -29,7 +29,8 @@ pub(crate) fn columns() -> usize {
 /// Whether it is this process's to draw on: a job in the background leaves it to the shell.
 #[cfg(unix)]
 pub(crate) fn is_ours() -> bool {
-    rustix::termios::tcgetpgrp(stderr()).is_ok_and(|foreground| foreground == rustix::process::getpgrp())
+    // A terminal that is not the one that controls this process can't tell, and has no jobs.
+    rustix::termios::tcgetpgrp(stderr()).map_or(true, |foreground| foreground == rustix::process::getpgrp())
 }
 
 /// Whether it is this process's to draw on.

@@ -1,0 +1,56 @@
+//! The ways to a server: unsigned, with TLS, through a proxy, by a domain of one's own.
+
+use tempfile::TempDir;
+
+use crate::stage::{BUCKET, Stage, run};
+
+#[test]
+fn a_public_bucket_needs_no_keys() {
+    let stage = Stage::with(|builder| builder.public_read("open"));
+    stage.emulator.put_object("open", "k", "content");
+    let mut command = stage.command(&["get", "tos://open/k", "--anonymous"]);
+    run(command.env_remove("TOS_ACCESS_KEY").env_remove("TOS_SECRET_KEY")).ends_with(0);
+    assert_eq!(stage.read("k"), b"content");
+}
+
+#[test]
+fn a_private_authority_can_be_trusted() {
+    let certificates = TempDir::new().expect("a directory");
+    let stage = Stage::with(|builder| builder.tls_self_signed(certificates.path()));
+    stage.emulator.put_object(BUCKET, "k", "content");
+    let untrusted = stage
+        .run(&["get", "tos://bkt/k", "--max-retries", "0"])
+        .ends_with(1);
+    untrusted.says("TLS handshake");
+    let ca = certificates.path().join("ca.pem");
+    stage
+        .run(&["get", "tos://bkt/k", "--ca-file", ca.to_str().expect("UTF-8")])
+        .ends_with(0);
+    stage
+        .run(&["stat", "tos://bkt/k", "--no-verify-ssl"])
+        .ends_with(0);
+    assert_eq!(stage.read("k"), b"content");
+}
+
+#[test]
+fn a_custom_domain_stands_for_its_bucket_and_a_proxy_leads_there() {
+    let stage = Stage::with(|builder| builder.custom_domain("cdn.test", BUCKET));
+    stage.emulator.put_object(BUCKET, "k", "content");
+    let proxy = stage.emulator.endpoint();
+    let get = [
+        "get",
+        "tos://bkt/k",
+        "--endpoint",
+        "http://cdn.test",
+        "--custom-domain",
+        "--proxy",
+        &proxy,
+    ];
+    stage.run(&get).ends_with(0);
+    assert_eq!(stage.read("k"), b"content");
+    let asked = stage.emulator.requests();
+    assert!(
+        asked.iter().all(|request| request.host == "cdn.test"),
+        "{asked:#?}"
+    );
+}

@@ -1,0 +1,17 @@
+//! The command line's promises, kept by the real binary against the emulator. One module per promise.
+#![cfg(unix)]
+
+mod connections;
+mod demo;
+mod destinations;
+mod exit_codes;
+mod get;
+mod interruption;
+mod json;
+mod outage;
+mod progress;
+mod resume;
+mod secrets;
+mod stage;
+mod stat;
+mod usage;
