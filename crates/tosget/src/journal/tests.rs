@@ -5,7 +5,7 @@ use proptest::prelude::*;
 use super::format::tests::{identity, owner};
 use super::*;
 use crate::checksum::Crc64;
-use crate::coverage::Segment;
+use crate::coverage::{Segment, Standing};
 use crate::range::ByteRange;
 use crate::storage::SystemStorage;
 
