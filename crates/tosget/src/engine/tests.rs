@@ -571,6 +571,46 @@ async fn canceling_keeps_what_landed_and_aborting_removes_it_but_not_the_destina
 }
 
 #[tokio::test]
+async fn aborting_before_the_first_answer_removes_what_an_earlier_run_left() {
+    for is_abort in [false, true] {
+        let bench = Bench::new(SIZE);
+        bench.interrupted().await;
+        let spec = bench.spec();
+        spec.cancel.cancel(is_abort);
+        let error = bench.download(spec).await.expect_err("canceled");
+        assert_eq!(
+            (error.kind(), error.is_resumable()),
+            (ErrorKind::Canceled, !is_abort)
+        );
+        assert_eq!(bench.files().len(), if is_abort { 0 } else { 2 });
+    }
+}
+
+#[tokio::test]
+async fn a_request_that_is_used_twice_counts_each_call_for_itself() {
+    let bench = Bench::new(SIZE);
+    let spec = bench.spec();
+    for _ in 0..2 {
+        let output = bench.download(spec.clone()).await.expect("nothing goes wrong");
+        assert_eq!((output.bytes_fetched, output.requests), (SIZE as u64, 6));
+    }
+}
+
+#[tokio::test]
+async fn an_error_of_the_disk_names_the_object_the_path_and_the_cause() {
+    let mut bench = Bench::new(SIZE);
+    bench.storage = Arc::new(FaultyStorage::dies_at(12));
+    let error = bench.download(bench.spec()).await.expect_err("the disk dies");
+    assert_eq!(error.kind(), ErrorKind::Disk);
+    let text = error.to_string();
+    assert!(
+        text.contains("tos://bucket/dir/object.bin") && text.contains("object.bin."),
+        "{text}"
+    );
+    assert!(std::error::Error::source(&error).is_some_and(|cause| cause.to_string() == "injected fault"));
+}
+
+#[tokio::test]
 async fn dropping_the_future_keeps_what_was_recorded() {
     let bench = Bench::new(SIZE);
     bench.source.follow(|number, _| {
