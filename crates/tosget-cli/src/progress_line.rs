@@ -12,6 +12,9 @@ use crate::human;
 const LEAST_BAR: usize = 10;
 const LARGEST_BAR: usize = 40;
 
+/// Columns to leave free: the terminal itself writes `^C` behind the line.
+const MARGIN: usize = 3;
+
 /// Below this width single blanks have to do between fields.
 const NARROW: usize = 60;
 
@@ -34,7 +37,7 @@ pub(crate) fn progress_line(moment: &Moment, columns: usize) -> String {
     let gap = if is_narrow { 1 } else { 2 };
     let mut fields = moment.fields(!is_narrow);
     // Each field comes with a gap, but for the first one.
-    let mut free = columns.saturating_sub(1) + gap;
+    let mut free = columns.saturating_sub(MARGIN) + gap;
     let mut by_importance: Vec<&mut Field> = fields.iter_mut().collect();
     by_importance.sort_by_key(|field| field.importance);
     for field in by_importance {
@@ -211,7 +214,7 @@ mod tests {
     fn a_wide_terminal_shows_everything() {
         assert_eq!(
             progress_line(&moment(|now| now.retries = 2), 100),
-            " 50%  [====#####..........]  256.0/512.0 MiB  64.0 MiB/s  5s left   2 retries  25% resumed  8 tasks"
+            " 50%  [====####.........]  256.0/512.0 MiB  64.0 MiB/s  5s left   2 retries  25% resumed  8 tasks"
         );
     }
 
@@ -219,10 +222,10 @@ mod tests {
     fn a_narrow_terminal_shows_what_matters() {
         assert_eq!(
             progress_line(&moment(|_| {}), 60),
-            " 50%  [===###......]  256.0/512.0 MiB  64.0 MiB/s  5s left"
+            " 50%  [==###.....]  256.0/512.0 MiB  64.0 MiB/s  5s left"
         );
         assert_eq!(
-            progress_line(&moment(|_| {}), 40),
+            progress_line(&moment(|_| {}), 42),
             " 50% 256.0/512.0 MiB 64.0 MiB/s 5s left"
         );
         assert_eq!(progress_line(&moment(|_| {}), 10), " 50%");
@@ -245,7 +248,7 @@ mod tests {
             for moment in &moments {
                 let line = progress_line(moment, columns);
                 assert!(
-                    line.is_ascii() && line.len() <= columns.saturating_sub(1),
+                    line.is_ascii() && line.len() <= columns.saturating_sub(MARGIN),
                     "{columns}: {line}"
                 );
             }

@@ -117,37 +117,30 @@ impl Downloaded {
         if output.content_crc64.is_none() {
             return format!("the directory {path} (the key ends in a slash, so there is nothing to fetch)");
         }
-        let mut summary = format!(
-            "{}, {}, in {}",
-            human::bytes(output.object.content_length),
-            self.verified(),
-            human::span(output.elapsed)
-        );
+        let mut how = format!("{} fetched", human::bytes(output.bytes_fetched));
         if output.bytes_resumed > 0 {
-            let (fetched, resumed) = (
-                human::bytes(output.bytes_fetched),
-                human::bytes(output.bytes_resumed),
-            );
-            summary.push_str(&format!(", {fetched} fetched and {resumed} resumed"));
+            how.push_str(&format!(" and {} resumed", human::bytes(output.bytes_resumed)));
         }
+        how.push_str(&format!(" in {}", human::span(output.elapsed)));
         let seconds = output.elapsed.as_secs_f64();
         if output.bytes_fetched > 0 && seconds > 0.0 {
-            summary.push_str(&format!(
+            how.push_str(&format!(
                 ", {}",
                 human::rate(output.bytes_fetched as f64 / seconds)
             ));
         }
         if output.retries > 0 {
-            summary.push_str(&format!(", {}", human::count(output.retries, "retry", "retries")));
+            how.push_str(&format!(", {}", human::count(output.retries, "retry", "retries")));
         }
-        format!("{summary}: {path}")
+        let size = human::bytes(output.object.content_length);
+        format!("{size} to {path}, {} ({how})", self.verified())
     }
 
     fn verified(&self) -> &'static str {
         match self.output.verification {
             Verification::Crc64 => "CRC64 verified",
-            _ if self.crc_is_off => "size only (--no-crc)",
-            _ => "size only (the server gave no CRC64)",
+            _ if self.crc_is_off => "only the size verified: --no-crc",
+            _ => "only the size verified: the server gave no CRC64",
         }
     }
 }

@@ -14,7 +14,8 @@ fn a_download_brings_the_object_and_sums_up() {
     assert_eq!(stage.files(), ["out.bin"]);
     assert_eq!(ran.stdout, "");
     assert_eq!(ran.stderr.lines().count(), 1, "{ran:?}");
-    ran.says("done: 50 MiB, CRC64 verified, in ").says("/out.bin\n");
+    ran.says("done: 50 MiB to /")
+        .says("/out.bin, CRC64 verified (50 MiB fetched in ");
 }
 
 #[test]
@@ -43,10 +44,10 @@ fn the_summary_says_when_there_was_no_crc_to_compare_with() {
     let stage = Stage::new();
     stage.emulator.put_object(BUCKET, "k", "content");
     let ran = stage.run(&["get", "tos://bkt/k", "--no-crc"]).ends_with(0);
-    ran.says("size only (--no-crc)");
+    ran.says("only the size verified: --no-crc");
     stage.emulator.add_fault(FaultRule::new(Verdict::HideCrc));
     let ran = stage.run(&["get", "tos://bkt/k"]).ends_with(0);
-    ran.says("size only (the server gave no CRC64)");
+    ran.says("only the size verified: the server gave no CRC64");
 }
 
 #[test]
