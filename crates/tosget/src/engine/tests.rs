@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use super::*;
 use crate::checksum::Crc64;
+use crate::journal::{FoundJournal, Look};
 use crate::storage::SystemStorage;
 use crate::testing::faulty_storage::FaultyStorage;
 use crate::testing::object_bytes;
@@ -186,6 +187,41 @@ async fn i1_a_destination_that_is_there_stays_untouched_until_commit() {
     bench.assert_is_the_object();
 }
 
+/// Whatever call a kill falls on, each claim of the journal that is left is true of the temporary file that is left.
+#[tokio::test]
+async fn i2_a_segment_is_recorded_only_after_the_temporary_file_took_it() {
+    let mut checked = 0;
+    for n in 0.. {
+        let mut bench = Bench::new(2 * PART as usize + 999);
+        let dying = FaultyStorage::dies_at(n);
+        bench.storage = Arc::new(dying.clone());
+        let _ = bench.download(bench.spec()).await;
+        if !dying.has_failed() {
+            break;
+        }
+        let names = bench.files();
+        let has = |ending| names.iter().any(|name| name.ends_with(ending));
+        if !has("tosget-journal") || !has("tosget-part") {
+            continue;
+        }
+        let Ok(Look::Found(journal)) = FoundJournal::look(&SystemStorage, &bench.journal()) else {
+            panic!("call {n}: a journal nobody holds can be read");
+        };
+        let temporary = fs::read(bench.temporary()).expect("there");
+        for claim in journal.claims.segments() {
+            let bytes = &temporary[claim.range.start() as usize..claim.range.end() as usize];
+            assert_eq!(
+                Crc64::of(bytes),
+                claim.crc,
+                "call {n}: {} is claimed and not there",
+                claim.range
+            );
+            checked += 1;
+        }
+    }
+    assert!(checked > 10, "there were claims to check");
+}
+
 #[tokio::test]
 async fn i3_bytes_altered_between_runs_are_noticed_and_fetched_again() {
     let bench = Bench::new(SIZE);
@@ -359,6 +395,25 @@ async fn i5_an_object_replaced_on_the_way_is_never_mixed() {
         .expect_err("the object changed");
     assert_eq!(error.kind(), ErrorKind::ObjectChanged);
     assert!(!bench.destination().exists());
+}
+
+#[tokio::test]
+async fn i6_commit_syncs_renames_syncs_the_directory_and_then_drops_the_journal() {
+    let mut bench = Bench::new(SIZE);
+    let logging = FaultyStorage::sound();
+    bench.storage = Arc::new(logging.clone());
+    bench.download(bench.spec()).await.expect("nothing goes wrong");
+    let log = logging.log();
+    let calls: Vec<&str> = log.iter().map(|(call, _)| *call).collect();
+    // The first sync is that of the journal's header.
+    assert_eq!(calls, ["sync", "sync", "rename", "sync directory", "remove"]);
+    let ends = |index: usize, ending: &str| log[index].1.to_string_lossy().ends_with(ending);
+    assert!(ends(0, "tosget-journal") && ends(1, "tosget-part"), "{log:?}");
+    assert_eq!(
+        (&log[2].1, log[3].1.as_path()),
+        (&bench.destination(), bench.folder.path())
+    );
+    assert!(ends(4, "tosget-journal"), "{log:?}");
 }
 
 #[tokio::test]
