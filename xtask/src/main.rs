@@ -1,3 +1,60 @@
-//! The project's chores.
+//! The project's chores: what `cargo xtask` can do, and the way from arguments to a chore.
 
-fn main() {}
+mod bench;
+mod command;
+mod failure;
+mod python;
+mod tally;
+mod test;
+mod workspace;
+
+use std::env;
+use std::process::ExitCode;
+
+use crate::failure::{Failure, Result};
+
+const HELP: &str = "\
+The project's chores
+
+Usage: cargo xtask CHORE [ARGUMENT]...
+
+Chores:
+  test [STAGE]... [-- PYTEST_ARGUMENT...]
+          Run all tests; needs Rust and Python >= 3.10, nothing else. What Python needs comes into target/venv.
+          Stages, all by default: rust (cargo test), peers (others' clients against the emulator), acceptance
+          (the command tosget against the emulator)
+  bench [SCENARIO]... [--rounds N] [--dir DIR]
+          Measure tosget against other programs and write bench/results/; `bench --list` names the scenarios.
+          DIR [default: /dev/shm] takes the files that are moved
+  help    Show this
+";
+
+fn main() -> ExitCode {
+    let arguments: Vec<String> = env::args().skip(1).collect();
+    match carry_out(&arguments) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => {
+            eprintln!("xtask: {failure}");
+            failure.exit_code()
+        }
+    }
+}
+
+fn carry_out(arguments: &[String]) -> Result<()> {
+    match arguments.split_first() {
+        None => help(),
+        Some((chore, rest)) => match chore.as_str() {
+            "test" => test::run(rest),
+            "bench" => bench::run(rest),
+            "help" | "--help" | "-h" => help(),
+            other => Err(Failure::usage(format!(
+                "there is no chore {other:?}; `cargo xtask` lists them"
+            ))),
+        },
+    }
+}
+
+fn help() -> Result<()> {
+    print!("{HELP}");
+    Ok(())
+}

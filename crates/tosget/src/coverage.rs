@@ -248,6 +248,35 @@ mod tests {
         assert_eq!(coverage.covered(), 1000);
     }
 
+    /// A tebibyte in parts of 5 MiB, sixteen of them in flight and landing in any order.
+    #[test]
+    fn i9_the_set_is_as_small_as_the_work_in_flight_whatever_the_number_of_parts() {
+        const PART: u64 = 5 << 20;
+        const SIZE: u64 = 1 << 40;
+        let mut coverage = Coverage::new();
+        let mut random = fastrand::Rng::with_seed(1);
+        let (mut in_flight, mut next) = (Vec::new(), 0);
+        loop {
+            while in_flight.len() < 16 && next < SIZE {
+                in_flight.push(ByteRange::new(next, SIZE.min(next + PART)).expect("not empty"));
+                next += PART;
+            }
+            if in_flight.is_empty() {
+                break;
+            }
+            let range = in_flight.swap_remove(random.usize(..in_flight.len()));
+            coverage.insert(
+                Segment {
+                    range,
+                    crc: Crc64::EMPTY,
+                },
+                Standing::Settled,
+            );
+            assert!(coverage.segments().count() <= 17);
+        }
+        assert!(coverage.whole(SIZE).is_some());
+    }
+
     proptest! {
         /// Against the simplest model there is: one flag a byte.
         #[test]

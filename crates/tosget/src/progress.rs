@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 /// A view of one download's progress that can be read from any thread at any time.
 ///
 /// Give a clone to [`DownloadFile::with_progress`](crate::DownloadFile::with_progress) and read it as often as you like.
+/// Each call counts from zero; calls that run at the same time want a view each.
 #[derive(Clone, Debug, Default)]
 pub struct Progress(Arc<Counters>);
 
@@ -71,6 +72,36 @@ impl Progress {
             throttled: counters.throttled.load(Ordering::Relaxed),
             requests: counters.requests.load(Ordering::Relaxed),
         }
+    }
+
+    /// A new call counts from zero.
+    pub(crate) fn reset(&self) {
+        let Counters {
+            total,
+            resumed,
+            landed,
+            fetched,
+            rechecking,
+            parts_total,
+            running,
+            retries,
+            throttled,
+            requests,
+        } = &*self.0;
+        for counter in [
+            total,
+            resumed,
+            landed,
+            fetched,
+            rechecking,
+            parts_total,
+            retries,
+            throttled,
+            requests,
+        ] {
+            counter.store(0, Ordering::Relaxed);
+        }
+        running.store(0, Ordering::Relaxed);
     }
 
     pub(crate) fn begin(&self, total: u64, parts_total: u64) {

@@ -192,11 +192,11 @@ impl<'a> Collecting<'a> {
         match report {
             Report::Landed(landed) => {
                 coverage.insert(landed.segment(), landed.standing());
-                Some(Record::Landed(landed.segment()))
+                Some(Record::Landed(landed.segment(), landed.standing()))
             }
             Report::Settled(range) => {
                 coverage.settle(*range);
-                None
+                Some(Record::Settled(*range))
             }
             // The task fetches it again by itself.
             Report::TakenBack(range) => {

@@ -1,5 +1,6 @@
 //! What an earlier run left: found and locked before the first request, judged after it.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use super::{Engine, Spec, blocking, canceled};
@@ -9,7 +10,7 @@ use crate::error::{Error, ErrorKind, Shown};
 use crate::journal::format::{OwnerBlock, OwnerState, Seal};
 use crate::journal::{FoundJournal, Liveness, Look, current_owner, liveness};
 use crate::object::Fingerprint;
-use crate::storage::Stat;
+use crate::storage::{Stat, Storage};
 use crate::temporary::{OpenTemporary, TemporaryFile};
 
 /// An owner that is alive gives a sign of life this often.
@@ -83,10 +84,7 @@ impl Earlier {
         }
     }
 
-    fn look_once(
-        storage: &std::sync::Arc<dyn crate::storage::Storage>,
-        places: &Places,
-    ) -> Result<Self, Error> {
+    fn look_once(storage: &Arc<dyn Storage>, places: &Places) -> Result<Self, Error> {
         let journal = match &places.journal {
             None => None,
             Some(path) => match FoundJournal::look(&**storage, path) {
@@ -171,11 +169,27 @@ impl Earlier {
         }))
     }
 
-    /// Notes on an error that what is there was not touched and can be gone on with.
-    pub(super) fn kept(&self, error: Error, spec: &Spec, places: &Places) -> Error {
-        match (self.resumable(spec), &self.temporary, &places.journal) {
-            (Ok(Some(_)), Some(_), Some(journal)) => error.with_checkpoint(journal.clone()),
+    /// The call ended before anything was touched: notes on its error what can be gone on with, or removes what is
+    /// there if the caller aborted.
+    pub(super) async fn give_up(self, error: Error, engine: &Engine, spec: &Spec, places: Places) -> Error {
+        if error.kind() == ErrorKind::Canceled && spec.cancel.is_abort() {
+            let storage = engine.storage.clone();
+            blocking(move || self.remove(&*storage, &places)).await;
+            return error;
+        }
+        match (self.resumable(spec), &self.temporary, places.journal) {
+            (Ok(Some(_)), Some(_), Some(journal)) => error.with_checkpoint(journal),
             _ => error,
+        }
+    }
+
+    fn remove(self, storage: &dyn Storage, places: &Places) {
+        let journal = self.journal.as_ref().and(places.journal.as_deref());
+        let temporary = self.temporary.as_ref().map(|_| places.temporary.as_path());
+        for path in [journal, temporary].into_iter().flatten() {
+            if let Err(error) = storage.remove(path) {
+                tracing::warn!(path = %path.display(), %error, "a part of a checkpoint was left behind");
+            }
         }
     }
 

@@ -80,19 +80,27 @@ pub(crate) struct Engine {
 impl Engine {
     /// Runs one download. Dropping the future keeps the checkpoint, as a kill would.
     pub(crate) async fn run(&self, spec: Spec) -> Result<DownloadFileOutput, Error> {
-        let began = Instant::now();
-        let places = match self.resolve(&spec).await? {
+        spec.progress.reset();
+        self.download(&spec, Instant::now())
+            .await
+            .map_err(|error| error.about(&spec.object))
+    }
+
+    async fn download(&self, spec: &Spec, began: Instant) -> Result<DownloadFileOutput, Error> {
+        let places = match self.resolve(spec).await? {
             Resolved::File(places) => places,
-            Resolved::Directory(path) => return self.make_directory(&spec, path, began).await,
+            Resolved::Directory(path) => return self.make_directory(spec, path, began).await,
         };
-        let earlier = Earlier::look(self, &spec, &places).await?;
-        let probed = self.or_canceled(&spec, probe::probe(self, &spec, &earlier)).await;
-        let probed = probed.map_err(|error| earlier.kept(error, &spec, &places))?;
-        match prepare::prepare(self, &spec, places, earlier, probed).await? {
-            Prepared::AlreadyCommitted(done) => Ok(done.output(&spec, began)),
+        let earlier = Earlier::look(self, spec, &places).await?;
+        let probed = match self.or_canceled(spec, probe::probe(self, spec, &earlier)).await {
+            Ok(probed) => probed,
+            Err(error) => return Err(earlier.give_up(error, self, spec, places).await),
+        };
+        match prepare::prepare(self, spec, places, earlier, probed).await? {
+            Prepared::AlreadyCommitted(done) => Ok(done.output(spec, began)),
             Prepared::Ready(session) => {
-                let session = session.collect(&spec).await?;
-                session.finish(&spec, began).await
+                let session = session.collect(spec).await?;
+                session.finish(spec, began).await
             }
         }
     }

@@ -139,7 +139,13 @@ impl Preparation {
             file: temporary,
             keep: journal.is_some(),
         };
-        scratch.file.reserve(self.probed.pin.fingerprint.size)?;
+        scratch
+            .file
+            .reserve(self.probed.pin.fingerprint.size)
+            .map_err(|error| match &self.places.journal {
+                Some(path) if journal.is_some() => error.with_checkpoint(path.clone()),
+                _ => error,
+            })?;
         let journal = match journal {
             Some(journal) => self.adopt(*journal)?,
             None => self.create_journal()?,

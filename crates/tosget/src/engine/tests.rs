@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use super::*;
 use crate::checksum::Crc64;
+use crate::journal::{FoundJournal, Look};
 use crate::storage::SystemStorage;
 use crate::testing::faulty_storage::FaultyStorage;
 use crate::testing::object_bytes;
@@ -186,6 +187,41 @@ async fn i1_a_destination_that_is_there_stays_untouched_until_commit() {
     bench.assert_is_the_object();
 }
 
+/// Whatever call a kill falls on, each claim of the journal that is left is true of the temporary file that is left.
+#[tokio::test]
+async fn i2_a_segment_is_recorded_only_after_the_temporary_file_took_it() {
+    let mut checked = 0;
+    for n in 0.. {
+        let mut bench = Bench::new(2 * PART as usize + 999);
+        let dying = FaultyStorage::dies_at(n);
+        bench.storage = Arc::new(dying.clone());
+        let _ = bench.download(bench.spec()).await;
+        if !dying.has_failed() {
+            break;
+        }
+        let names = bench.files();
+        let has = |ending| names.iter().any(|name| name.ends_with(ending));
+        if !has("tosget-journal") || !has("tosget-part") {
+            continue;
+        }
+        let Ok(Look::Found(journal)) = FoundJournal::look(&SystemStorage, &bench.journal()) else {
+            panic!("call {n}: a journal nobody holds can be read");
+        };
+        let temporary = fs::read(bench.temporary()).expect("there");
+        for claim in journal.claims.segments() {
+            let bytes = &temporary[claim.range.start() as usize..claim.range.end() as usize];
+            assert_eq!(
+                Crc64::of(bytes),
+                claim.crc,
+                "call {n}: {} is claimed and not there",
+                claim.range
+            );
+            checked += 1;
+        }
+    }
+    assert!(checked > 10, "there were claims to check");
+}
+
 #[tokio::test]
 async fn i3_bytes_altered_between_runs_are_noticed_and_fetched_again() {
     let bench = Bench::new(SIZE);
@@ -227,16 +263,31 @@ async fn i3_a_lost_temporary_file_is_a_fresh_start_never_a_file_of_zeros() {
 }
 
 #[tokio::test]
-async fn i3_an_untouched_checkpoint_is_believed_without_reading_it() {
-    let bench = Bench::new(SIZE);
-    let error = bench.interrupted().await;
-    assert_eq!(error.checkpoint(), Some(bench.journal().as_path()));
-    assert!(error.is_resumable() && error.is_transient());
-    let spec = bench.spec();
-    let progress = spec.progress.clone();
-    bench.download(spec).await.expect("resumes");
-    assert_eq!(progress.snapshot().rechecking_bytes, 0);
-    bench.assert_is_the_object();
+async fn i3_an_untouched_checkpoint_is_believed_without_reading_it_unless_that_is_asked_for() {
+    for recheck in [Recheck::Auto, Recheck::Always, Recheck::Never] {
+        let mut bench = Bench::new(SIZE);
+        let error = bench.interrupted().await;
+        assert_eq!(error.checkpoint(), Some(bench.journal().as_path()));
+        assert!(error.is_resumable() && error.is_transient());
+        let counting = FaultyStorage::sound();
+        bench.storage = Arc::new(counting.clone());
+        let output = bench
+            .download(Spec {
+                recheck,
+                ..bench.spec()
+            })
+            .await
+            .expect("resumes");
+        bench.assert_is_the_object();
+        // The journal itself is read in any case; it is small.
+        let read_back = counting.bytes_read() >= output.bytes_resumed;
+        assert_eq!(
+            read_back,
+            recheck == Recheck::Always,
+            "{recheck:?} read {}",
+            counting.bytes_read()
+        );
+    }
 }
 
 #[tokio::test]
@@ -297,6 +348,30 @@ async fn i5_a_wrong_answer_is_refused_and_nothing_of_it_is_written() {
 }
 
 #[tokio::test]
+async fn i5_a_wrong_answer_to_the_first_request_is_refused_as_well() {
+    for verdict in [Verdict::Shift(7), Verdict::IgnoreRange] {
+        let bench = Bench::new(SIZE);
+        bench
+            .source
+            .follow(move |number, _| if number == 0 { verdict } else { Verdict::Serve });
+        let error = bench
+            .download(bench.spec())
+            .await
+            .expect_err("nothing of it is used");
+        assert_eq!(error.kind(), ErrorKind::Protocol, "{verdict:?}");
+        assert_eq!(bench.files(), Vec::<String>::new());
+        bench
+            .download(Spec {
+                first_retries: 1,
+                ..bench.spec()
+            })
+            .await
+            .expect("the second answer is right");
+        bench.assert_is_the_object();
+    }
+}
+
+#[tokio::test]
 async fn i5_every_get_after_the_probe_is_pinned() {
     let bench = Bench::new(SIZE);
     bench.download(bench.spec()).await.expect("nothing goes wrong");
@@ -320,6 +395,25 @@ async fn i5_an_object_replaced_on_the_way_is_never_mixed() {
         .expect_err("the object changed");
     assert_eq!(error.kind(), ErrorKind::ObjectChanged);
     assert!(!bench.destination().exists());
+}
+
+#[tokio::test]
+async fn i6_commit_syncs_renames_syncs_the_directory_and_then_drops_the_journal() {
+    let mut bench = Bench::new(SIZE);
+    let logging = FaultyStorage::sound();
+    bench.storage = Arc::new(logging.clone());
+    bench.download(bench.spec()).await.expect("nothing goes wrong");
+    let log = logging.log();
+    let calls: Vec<&str> = log.iter().map(|(call, _)| *call).collect();
+    // The first sync is that of the journal's header.
+    assert_eq!(calls, ["sync", "sync", "rename", "sync directory", "remove"]);
+    let ends = |index: usize, ending: &str| log[index].1.to_string_lossy().ends_with(ending);
+    assert!(ends(0, "tosget-journal") && ends(1, "tosget-part"), "{log:?}");
+    assert_eq!(
+        (&log[2].1, log[3].1.as_path()),
+        (&bench.destination(), bench.folder.path())
+    );
+    assert!(ends(4, "tosget-journal"), "{log:?}");
 }
 
 #[tokio::test]
@@ -386,6 +480,29 @@ async fn a_range_that_its_crc_disproves_is_fetched_again_at_once() {
     let output = bench.download(spec).await.expect("one range is fetched twice");
     bench.assert_is_the_object();
     assert_eq!(output.bytes_fetched, SIZE as u64 + PART);
+}
+
+#[tokio::test]
+async fn bytes_that_a_range_crc_disproved_are_not_believed_by_the_next_run() {
+    let bench = Bench::new(SIZE);
+    bench.source.follow(|number, _| {
+        if number == 2 {
+            Verdict::FlipUnderRangeCrc
+        } else {
+            Verdict::ServeWithRangeCrc
+        }
+    });
+    bench
+        .download(bench.spec())
+        .await
+        .expect_err("no retry is allowed");
+    bench.source.follow(|_, _| Verdict::Serve);
+    let output = bench
+        .download(bench.spec())
+        .await
+        .expect("the journal has forgotten them");
+    bench.assert_is_the_object();
+    assert!(output.bytes_resumed > 0);
 }
 
 #[tokio::test]
@@ -506,6 +623,46 @@ async fn canceling_keeps_what_landed_and_aborting_removes_it_but_not_the_destina
         assert_eq!(bench.files().len(), if is_abort { 1 } else { 3 });
         assert_eq!(fs::read(bench.destination()).expect("there"), b"precious");
     }
+}
+
+#[tokio::test]
+async fn aborting_before_the_first_answer_removes_what_an_earlier_run_left() {
+    for is_abort in [false, true] {
+        let bench = Bench::new(SIZE);
+        bench.interrupted().await;
+        let spec = bench.spec();
+        spec.cancel.cancel(is_abort);
+        let error = bench.download(spec).await.expect_err("canceled");
+        assert_eq!(
+            (error.kind(), error.is_resumable()),
+            (ErrorKind::Canceled, !is_abort)
+        );
+        assert_eq!(bench.files().len(), if is_abort { 0 } else { 2 });
+    }
+}
+
+#[tokio::test]
+async fn a_request_that_is_used_twice_counts_each_call_for_itself() {
+    let bench = Bench::new(SIZE);
+    let spec = bench.spec();
+    for _ in 0..2 {
+        let output = bench.download(spec.clone()).await.expect("nothing goes wrong");
+        assert_eq!((output.bytes_fetched, output.requests), (SIZE as u64, 6));
+    }
+}
+
+#[tokio::test]
+async fn an_error_of_the_disk_names_the_object_the_path_and_the_cause() {
+    let mut bench = Bench::new(SIZE);
+    bench.storage = Arc::new(FaultyStorage::dies_at(12));
+    let error = bench.download(bench.spec()).await.expect_err("the disk dies");
+    assert_eq!(error.kind(), ErrorKind::Disk);
+    let text = error.to_string();
+    assert!(
+        text.contains("tos://bucket/dir/object.bin") && text.contains("object.bin."),
+        "{text}"
+    );
+    assert!(std::error::Error::source(&error).is_some_and(|cause| cause.to_string() == "injected fault"));
 }
 
 #[tokio::test]

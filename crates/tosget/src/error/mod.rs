@@ -11,6 +11,7 @@ use std::path::{Path, PathBuf};
 pub use server::TosServerError;
 
 use crate::credentials::EnvironmentCredentialsError;
+use crate::object::ObjectId;
 use attempt::{AttemptError, BoxError, ResponseFault};
 
 /// What ended a call.
@@ -140,6 +141,14 @@ impl Error {
     /// Notes the checkpoint that is there for the next run.
     pub(crate) fn with_checkpoint(mut self, checkpoint: PathBuf) -> Self {
         self.0.checkpoint = Some(checkpoint);
+        self
+    }
+
+    /// Names the object in errors that were made where only a path was known.
+    pub(crate) fn about(mut self, object: &ObjectId) -> Self {
+        if matches!(self.0.kind, ErrorKind::Disk | ErrorKind::CheckpointHeld) {
+            self.0.message = format!("can't download {object}: {}", self.0.message);
+        }
         self
     }
 

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
 use crate::checksum::{Crc64, RunningCrc64};
-use crate::coverage::Segment;
+use crate::coverage::{Segment, Standing};
 use crate::object::{ETag, Fingerprint};
 use crate::range::ByteRange;
 use crate::storage::{FileId, Stat};
@@ -186,19 +186,27 @@ fn header_crc(fixed: &[u8], json: &[u8]) -> u64 {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Record {
     /// The temporary file took all bytes of this segment.
-    Landed(Segment),
+    Landed(Segment, Standing),
+    /// Nothing speaks against the provisional segments of this range any more.
+    Settled(ByteRange),
     /// What was recorded of this range is not to be believed any more.
     Forgotten(ByteRange),
 }
 
 const LANDED: u32 = 1;
-const FORGOTTEN: u32 = 2;
+const LANDED_PROVISIONALLY: u32 = 2;
+const SETTLED: u32 = 3;
+const FORGOTTEN: u32 = 4;
 
 impl Record {
     /// Lays the record out for place `index` of the journal with this nonce.
     pub(crate) fn encode(self, nonce: u64, index: u64) -> [u8; RECORD_LEN] {
         let (range, crc, kind) = match self {
-            Self::Landed(segment) => (segment.range, segment.crc, LANDED),
+            Self::Landed(segment, Standing::Settled) => (segment.range, segment.crc, LANDED),
+            Self::Landed(segment, Standing::Provisional) => {
+                (segment.range, segment.crc, LANDED_PROVISIONALLY)
+            }
+            Self::Settled(range) => (range, Crc64::EMPTY, SETTLED),
             Self::Forgotten(range) => (range, Crc64::EMPTY, FORGOTTEN),
         };
         let mut bytes = [0; RECORD_LEN];
@@ -218,11 +226,14 @@ impl Record {
         }
         let start = u64_at(bytes, 0)?;
         let range = ByteRange::new(start, start.checked_add(u64_at(bytes, 8)?)?)?;
+        let segment = Segment {
+            range,
+            crc: Crc64(u64_at(bytes, 16)?),
+        };
         match u32_at(bytes, 24)? {
-            LANDED => Some(Self::Landed(Segment {
-                range,
-                crc: Crc64(u64_at(bytes, 16)?),
-            })),
+            LANDED => Some(Self::Landed(segment, Standing::Settled)),
+            LANDED_PROVISIONALLY => Some(Self::Landed(segment, Standing::Provisional)),
+            SETTLED => Some(Self::Settled(range)),
             FORGOTTEN => Some(Self::Forgotten(range)),
             _ => None,
         }
@@ -503,17 +514,19 @@ pub(crate) mod tests {
     }
 
     fn any_record() -> impl Strategy<Value = Record> {
-        (any::<u64>(), 1u64.., any::<u64>(), any::<bool>()).prop_filter_map(
+        (any::<u64>(), 1u64.., any::<u64>(), 0u8..4).prop_filter_map(
             "overflows",
-            |(start, len, crc, landed)| {
+            |(start, len, crc, kind)| {
                 let range = ByteRange::new(start, start.checked_add(len)?)?;
-                Some(if landed {
-                    Record::Landed(Segment {
-                        range,
-                        crc: Crc64(crc),
-                    })
-                } else {
-                    Record::Forgotten(range)
+                let segment = Segment {
+                    range,
+                    crc: Crc64(crc),
+                };
+                Some(match kind {
+                    0 => Record::Landed(segment, Standing::Settled),
+                    1 => Record::Landed(segment, Standing::Provisional),
+                    2 => Record::Settled(range),
+                    _ => Record::Forgotten(range),
                 })
             },
         )

@@ -10,7 +10,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use crate::coverage::{Coverage, Standing};
+use crate::coverage::Coverage;
 use crate::storage::{Locked, OpenMode, Stat, Storage, StoredFile, open_locked};
 
 use format::{
@@ -20,7 +20,10 @@ use format::{
 pub(crate) use owner::{Liveness, current_owner, liveness};
 
 /// Claims are joined up to this many bytes: what is read back at a time, and what one bad byte can cost.
-pub(crate) const CLAIM_LIMIT: u64 = 16 << 20;
+const CLAIM_LIMIT: u64 = 1 << 20;
+
+/// … or up to this part of the object, if that is more, so that their number stays bounded.
+const MOST_CLAIMS: u64 = 1 << 16;
 
 /// How many records are read at a time.
 const RECORDS_AT_A_TIME: usize = 2048;
@@ -137,7 +140,7 @@ pub(crate) struct FoundJournal {
     pub(crate) header: Result<Header, Damage>,
     /// Its last owner; `None` if that can't be read.
     pub(crate) last_owner: Option<OwnerBlock>,
-    /// What it says the temporary file holds, in pieces of at most [`CLAIM_LIMIT`].
+    /// What it says the temporary file holds, joined into pieces of a mebibyte or so.
     pub(crate) claims: Coverage,
     /// Records that were torn or damaged and are not believed.
     pub(crate) dropped: u64,
@@ -182,7 +185,7 @@ impl FoundJournal {
             path: path.to_owned(),
             header,
             last_owner,
-            claims: Coverage::with_join_limit(CLAIM_LIMIT),
+            claims: Coverage::new(),
             dropped: 0,
             next_index: 0,
         };
@@ -195,6 +198,7 @@ impl FoundJournal {
     /// Replays the records in order. A damaged one costs itself only: places are fixed, so the next one is found.
     fn read_records(&mut self, header: &Header) -> io::Result<()> {
         let size = header.identity.object_size();
+        self.claims = Coverage::with_join_limit(CLAIM_LIMIT.max(size / MOST_CLAIMS));
         let mut buffer = vec![0; RECORDS_AT_A_TIME * RECORD_LEN];
         loop {
             let at = header.records_at + self.next_index * RECORD_LEN as u64;
@@ -202,13 +206,14 @@ impl FoundJournal {
             let (records, torn) = buffer[..len].as_chunks::<RECORD_LEN>();
             for bytes in records {
                 match Record::decode(bytes, header.nonce, self.next_index) {
-                    Some(Record::Landed(segment)) if segment.range.end() <= size => {
-                        self.claims.insert(segment, Standing::Settled);
+                    Some(Record::Landed(segment, standing)) if segment.range.end() <= size => {
+                        self.claims.insert(segment, standing);
                     }
+                    Some(Record::Settled(range)) => self.claims.settle(range),
                     Some(Record::Forgotten(range)) => {
                         self.claims.forget(range);
                     }
-                    Some(Record::Landed(_)) | None => self.dropped += 1,
+                    Some(Record::Landed(..)) | None => self.dropped += 1,
                 }
                 self.next_index += 1;
             }

@@ -5,7 +5,7 @@ use proptest::prelude::*;
 use super::format::tests::{identity, owner};
 use super::*;
 use crate::checksum::Crc64;
-use crate::coverage::Segment;
+use crate::coverage::{Segment, Standing};
 use crate::range::ByteRange;
 use crate::storage::SystemStorage;
 
@@ -36,10 +36,13 @@ impl Folder {
 
 fn landed(start: u64, end: u64) -> Record {
     let range = ByteRange::new(start, end).expect("not empty");
-    Record::Landed(Segment {
-        range,
-        crc: Crc64(start ^ end),
-    })
+    Record::Landed(
+        Segment {
+            range,
+            crc: Crc64(start ^ end),
+        },
+        Standing::Settled,
+    )
 }
 
 fn ranges(found: &FoundJournal) -> Vec<(u64, u64)> {
@@ -74,6 +77,29 @@ fn a_forgotten_range_is_not_claimed() {
         .expect("written");
     drop(journal);
     assert_eq!(ranges(&folder.found()), [(0, 10)]);
+}
+
+#[test]
+fn forgetting_a_provisional_range_costs_its_neighbours_nothing() {
+    let folder = Folder::new();
+    let mut journal = folder.create();
+    let provisional = |start, end| match landed(start, end) {
+        Record::Landed(segment, _) => Record::Landed(segment, Standing::Provisional),
+        other => other,
+    };
+    let range = |start, end| ByteRange::new(start, end).expect("not empty");
+    let records = [
+        provisional(0, 10),
+        provisional(10, 20),
+        Record::Settled(range(0, 20)),
+        provisional(20, 30),
+        provisional(30, 40),
+        Record::Forgotten(range(20, 40)),
+        landed(40, 50),
+    ];
+    journal.append(&records).expect("written");
+    drop(journal);
+    assert_eq!(ranges(&folder.found()), [(0, 20), (40, 50)]);
 }
 
 #[test]

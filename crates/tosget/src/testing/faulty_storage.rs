@@ -2,9 +2,9 @@
 //! would have it.
 
 use std::io;
-use std::path::Path;
-use std::sync::Arc;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
 
 use crate::storage::{Allocation, OpenMode, Stat, Storage, StoredFile, SystemStorage};
 
@@ -21,9 +21,17 @@ struct Fuse {
     length: u64,
     /// Only the first call beyond the fuse fails, and those after it work again.
     once: bool,
+    bytes_read: AtomicU64,
+    /// What was done to which file, for the calls whose order matters.
+    log: Mutex<Vec<(&'static str, PathBuf)>>,
 }
 
 impl FaultyStorage {
+    /// Never fails, and counts.
+    pub(crate) fn sound() -> Self {
+        Self::dies_at(u64::MAX)
+    }
+
     /// Every call from the `length`th (from 0) on fails: what is on disk stays as it was, as after a kill.
     pub(crate) fn dies_at(length: u64) -> Self {
         Self {
@@ -31,6 +39,8 @@ impl FaultyStorage {
                 calls: AtomicU64::new(0),
                 length,
                 once: false,
+                bytes_read: AtomicU64::new(0),
+                log: Mutex::default(),
             }),
         }
     }
@@ -42,8 +52,20 @@ impl FaultyStorage {
                 calls: AtomicU64::new(0),
                 length,
                 once: true,
+                bytes_read: AtomicU64::new(0),
+                log: Mutex::default(),
             }),
         }
+    }
+
+    /// Syncs, renames and removals in their order, with the path they were about.
+    pub(crate) fn log(&self) -> Vec<(&'static str, PathBuf)> {
+        self.fuse.log.lock().expect("not poisoned").clone()
+    }
+
+    /// Bytes that were read from files.
+    pub(crate) fn bytes_read(&self) -> u64 {
+        self.fuse.bytes_read.load(Ordering::SeqCst)
     }
 
     /// Whether any call failed.
@@ -53,6 +75,13 @@ impl FaultyStorage {
 }
 
 impl Fuse {
+    fn note(&self, call: &'static str, path: &Path) {
+        self.log
+            .lock()
+            .expect("not poisoned")
+            .push((call, path.to_owned()));
+    }
+
     fn burn(&self) -> io::Result<()> {
         let call = self.calls.fetch_add(1, Ordering::SeqCst);
         let fails = if self.once {
@@ -72,9 +101,11 @@ impl Storage for FaultyStorage {
     fn open(&self, path: &Path, mode: OpenMode) -> io::Result<Arc<dyn StoredFile>> {
         self.fuse.burn()?;
         let file = SystemStorage.open(path, mode)?;
+        let path = path.to_owned();
         Ok(Arc::new(FaultyFile {
             fuse: self.fuse.clone(),
             file,
+            path,
         }))
     }
 
@@ -90,16 +121,19 @@ impl Storage for FaultyStorage {
 
     fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
         self.fuse.burn()?;
+        self.fuse.note("rename", to);
         SystemStorage.rename(from, to)
     }
 
     fn remove(&self, path: &Path) -> io::Result<()> {
         self.fuse.burn()?;
+        self.fuse.note("remove", path);
         SystemStorage.remove(path)
     }
 
     fn sync_dir(&self, path: &Path) -> io::Result<()> {
         self.fuse.burn()?;
+        self.fuse.note("sync directory", path);
         SystemStorage.sync_dir(path)
     }
 }
@@ -108,12 +142,15 @@ impl Storage for FaultyStorage {
 struct FaultyFile {
     fuse: Arc<Fuse>,
     file: Arc<dyn StoredFile>,
+    path: PathBuf,
 }
 
 impl StoredFile for FaultyFile {
     fn read_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<usize> {
         self.fuse.burn()?;
-        self.file.read_at(buffer, offset)
+        let read = self.file.read_at(buffer, offset)?;
+        self.fuse.bytes_read.fetch_add(read as u64, Ordering::SeqCst);
+        Ok(read)
     }
 
     /// A write that fails has written half of its bytes: the worst of both.
@@ -137,6 +174,7 @@ impl StoredFile for FaultyFile {
 
     fn sync(&self) -> io::Result<()> {
         self.fuse.burn()?;
+        self.fuse.note("sync", &self.path);
         self.file.sync()
     }
 

@@ -1,0 +1,142 @@
+//! `cargo xtask test`: every test there is, from the cheapest to the dearest, up to the first that fails.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use crate::command;
+use crate::failure::{Failure, Result};
+use crate::python::Venv;
+use crate::tally::Tally;
+use crate::workspace::{Workspace, cargo};
+
+/// The test suites, in the order they run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Stage {
+    /// Unit and integration tests, and the examples in the documentation.
+    Rust,
+    /// Clients that others wrote, against the emulator.
+    Peers,
+    /// The command `tosget` against the emulator.
+    Acceptance,
+}
+
+impl Stage {
+    const ALL: [Self; 3] = [Self::Rust, Self::Peers, Self::Acceptance];
+
+    fn name(self) -> &'static str {
+        match self {
+            Self::Rust => "rust",
+            Self::Peers => "peers",
+            Self::Acceptance => "acceptance",
+        }
+    }
+
+    /// Where the Python files of the suite are, below the repository's top.
+    fn pytest_suite(self) -> Option<&'static str> {
+        match self {
+            Self::Rust => None,
+            Self::Peers => Some("crates/tos-emulator/tests/peers"),
+            Self::Acceptance => Some("tests/acceptance"),
+        }
+    }
+
+    fn parse(name: &str) -> Result<Self> {
+        let found = Self::ALL.into_iter().find(|stage| stage.name() == name);
+        found.ok_or_else(|| {
+            let names = Self::ALL.map(Self::name).join(", ");
+            Failure::usage(format!("there is no stage {name:?} of the tests, only {names}"))
+        })
+    }
+}
+
+/// `[STAGE]... [-- PYTEST_ARGUMENT...]`.
+pub(crate) fn run(arguments: &[String]) -> Result<()> {
+    let mut arguments = arguments.splitn(2, |argument| argument == "--");
+    let named = arguments.next().unwrap_or_default();
+    let stages: Vec<Stage> = named
+        .iter()
+        .map(|name| Stage::parse(name))
+        .collect::<Result<_>>()?;
+    let tests = Tests {
+        workspace: Workspace::locate()?,
+        stages: if stages.is_empty() {
+            Stage::ALL.to_vec()
+        } else {
+            stages
+        },
+        pytest_arguments: arguments.next().unwrap_or_default(),
+    };
+    let mut tally = Tally::default();
+    let outcome = tests.run(&mut tally);
+    println!("{tally}");
+    outcome
+}
+
+struct Tests<'a> {
+    workspace: Workspace,
+    stages: Vec<Stage>,
+    pytest_arguments: &'a [String],
+}
+
+impl Tests<'_> {
+    fn run(&self, tally: &mut Tally) -> Result<()> {
+        if self.stages.contains(&Stage::Rust) {
+            let mut tests = cargo();
+            tests
+                .current_dir(self.workspace.root())
+                .args(["test", "--locked", "--workspace"]);
+            command::run_watched(&mut tests, |line| tally.see(line))?;
+        }
+        let suites: Vec<PathBuf> = self.suites(&self.stages);
+        if suites.is_empty() {
+            return Ok(());
+        }
+        let venv = self.venv()?;
+        self.workspace.build_release(&["tos-emulator", "tosget-cli"])?;
+        for suite in suites {
+            let mut pytest = self.pytest(&venv, &suite);
+            command::run_watched(&mut pytest, |line| tally.see(line))?;
+        }
+        // On success only: what a failed test left behind may tell why.
+        let _ = fs::remove_dir_all(self.scratch());
+        Ok(())
+    }
+
+    /// One environment for all suites, so that their pins can't differ.
+    fn venv(&self) -> Result<Venv> {
+        let requirements: Vec<PathBuf> = self
+            .suites(&Stage::ALL)
+            .into_iter()
+            .map(|suite| suite.join("requirements.txt"))
+            .collect();
+        Venv::ready(
+            self.workspace.target().join("venv"),
+            &requirements,
+            &self.workspace.root().join("tests/constraints.txt"),
+        )
+    }
+
+    fn pytest(&self, venv: &Venv, suite: &Path) -> Command {
+        let mut pytest = venv.python();
+        pytest
+            .current_dir(self.workspace.root())
+            .env("TOS_EMULATOR_BIN", self.workspace.release_program("tos-emulator"))
+            .env("TOSGET_BIN", self.workspace.release_program("tosget"))
+            .args(["-m", "pytest", "-p", "no:cacheprovider", "--basetemp"])
+            .arg(self.scratch())
+            .arg(suite)
+            .args(self.pytest_arguments);
+        pytest
+    }
+
+    fn suites(&self, stages: &[Stage]) -> Vec<PathBuf> {
+        let suites = stages.iter().filter_map(|stage| stage.pytest_suite());
+        suites.map(|suite| self.workspace.root().join(suite)).collect()
+    }
+
+    /// Several GiB go here, which a temporary directory in memory may not have.
+    fn scratch(&self) -> PathBuf {
+        self.workspace.target().join("test-scratch")
+    }
+}
