@@ -274,3 +274,28 @@ fn the_blocking_client_does_the_same_without_a_runtime() {
         3 * MIB
     );
 }
+
+#[tokio::test]
+async fn a_name_of_255_bytes_is_a_destination_like_any_other() {
+    let world = World::new().await;
+    world.emulator.put_virtual(BUCKET, "k", 3 * MIB, 1);
+    let name = "模".repeat(85);
+    assert_eq!(name.len(), 255);
+    let fault =
+        tos_emulator::FaultRule::new(tos_emulator::Verdict::ResetAfter { bytes: 9 }).range_covers(2 * MIB);
+    world.emulator.add_fault(fault);
+    let client = world
+        .builder()
+        .max_retry_count(0)
+        .build()
+        .expect("a good configuration");
+    let request = DownloadFile::new(BUCKET, "k", world.folder.path().join(&name)).with_part_size(MIB);
+    client
+        .download_file(request.clone())
+        .await
+        .expect_err("the last part breaks");
+    world.emulator.clear_faults();
+    let done = client.download_file(request).await.expect("resumes");
+    assert!(done.bytes_resumed > 0);
+    assert_eq!(world.files(), [name]);
+}
