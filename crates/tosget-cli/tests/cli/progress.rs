@@ -91,7 +91,7 @@ fn after_a_resume_the_rate_is_that_of_the_network() {
     for line in &resumed {
         let rate = line.split("  ").find_map(|field| field.strip_suffix(" MiB/s"));
         let Some(rate) = rate else { continue };
-        let rate: f64 = rate.parse().expect("a number");
+        let rate: f64 = rate.trim().parse().expect("a number");
         assert!(rate < 1.5 * (RATE / MIB) as f64, "{line}");
         assert!(line.contains("[===="), "{line}");
     }
