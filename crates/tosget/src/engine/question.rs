@@ -97,7 +97,7 @@ impl Question<'_> {
     }
 
     async fn pause(&self, wait: Duration, error: &AttemptError) {
-        tracing::debug!(object = %self.object, ?wait, %error, "first request failed, trying again");
+        tracing::info!(object = %self.object, ?wait, %error, "first request failed, trying again");
         self.progress.retried();
         tokio::time::sleep(wait).await;
     }

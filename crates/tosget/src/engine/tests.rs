@@ -798,37 +798,25 @@ async fn i7_cut_off_at_any_request_the_next_run_fetches_only_what_is_missing() {
 /// A crash between rename and removal of the journal: the destination is known for what it is.
 #[tokio::test]
 async fn a_committed_file_is_not_downloaded_again_because_its_journal_was_left() {
-    let bench = Bench::new(SIZE);
-    bench.interrupted().await;
-    let journal = bench.journal();
-    let output = bench.download(bench.spec()).await.expect("resumes");
-    assert!(output.bytes_resumed > 0);
-    // Run it again with the storage dying at the removal: the last call that matters.
-    let mut kept = None;
-    for n in 0.. {
-        let mut again = Bench::new(SIZE);
-        let dying = FaultyStorage::dies_at(n);
-        again.storage = Arc::new(dying.clone());
-        let _ = again.download(again.spec()).await;
-        let name = journal.file_name().expect("a name");
-        if again.destination().exists() && again.folder.path().join(name).exists() {
-            kept = Some(again);
-            break;
-        }
-        assert!(dying.has_failed(), "the moment was passed over");
-    }
-    let mut again = kept.expect("found");
-    again.storage = Arc::new(SystemStorage);
-    let before = again.source.asked().len();
-    let output = again.download(again.spec()).await.expect("it is done");
-    again.assert_is_the_object();
+    let mut bench = Bench::new(SIZE);
+    let dying = FaultyStorage::dies_at_the_first_removal();
+    bench.storage = Arc::new(dying.clone());
+    bench
+        .download(bench.spec())
+        .await
+        .expect("a journal that stays behind is no failure");
+    assert!(dying.has_failed() && bench.journal().exists());
+    bench.storage = Arc::new(SystemStorage);
+    let before = bench.source.asked().len();
+    let output = bench.download(bench.spec()).await.expect("it is done");
+    bench.assert_is_the_object();
     assert_eq!((output.bytes_fetched, output.bytes_resumed), (0, SIZE as u64));
     assert_eq!(
-        again.asked_since(before),
+        bench.asked_since(before),
         1,
         "one byte proves that the object is the same"
     );
-    assert_eq!(again.files(), ["object.bin"]);
+    assert_eq!(bench.files(), ["object.bin"]);
 }
 
 fn assert_old_or_object(bench: &Bench, n: u64) {

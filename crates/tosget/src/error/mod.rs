@@ -122,7 +122,13 @@ impl Error {
                 Self::new(kind, format!("could not {doing}{tries}")).with_source(fault)
             }
             network => {
-                Self::new(ErrorKind::Network, format!("could not {doing}{tries}")).with_source(network)
+                let hint = hint_for_network(&network);
+                let made =
+                    Self::new(ErrorKind::Network, format!("could not {doing}{tries}")).with_source(network);
+                match hint {
+                    Some(hint) => made.with_hint(hint),
+                    None => made,
+                }
             }
         };
         made.transient(transient).with_usual_hint()
@@ -210,6 +216,18 @@ fn kind_of_refusal(server: &TosServerError) -> ErrorKind {
     }
 }
 
+fn hint_for_network(error: &AttemptError) -> Option<&'static str> {
+    match error {
+        AttemptError::Connect { .. } => {
+            Some("check that the endpoint is the right one and can be reached from here")
+        }
+        AttemptError::Tls { .. } => Some(
+            "if the server's certificate comes from an authority of your own, name that authority's file",
+        ),
+        _ => None,
+    }
+}
+
 fn hint_for_refusal(server: &TosServerError) -> Option<String> {
     let hint = match (server.status_code, server.code.as_str()) {
         (_, "NoSuchBucket") => {
@@ -217,6 +235,7 @@ fn hint_for_refusal(server: &TosServerError) -> Option<String> {
         }
         (404, _) => "check the key: it is case-sensitive, and a slash more or less makes another key",
         (_, "SignatureDoesNotMatch") => "check the secret key and the region",
+        (_, "AuthorizationHeaderMalformed") => "check the region: it must be the endpoint's",
         (_, "InvalidAccessKeyId") => "check the access key",
         (_, "ExpiredToken" | "InvalidSecurityToken") => {
             "get new temporary credentials and run the same download again"

@@ -21,6 +21,8 @@ struct Fuse {
     length: u64,
     /// Only the first call beyond the fuse fails, and those after it work again.
     once: bool,
+    /// The call that burns the fuse down.
+    fatal: Option<&'static str>,
     bytes_read: AtomicU64,
     /// What was done to which file, for the calls whose order matters.
     log: Mutex<Vec<(&'static str, PathBuf)>>,
@@ -39,6 +41,21 @@ impl FaultyStorage {
                 calls: AtomicU64::new(0),
                 length,
                 once: false,
+                fatal: None,
+                bytes_read: AtomicU64::new(0),
+                log: Mutex::default(),
+            }),
+        }
+    }
+
+    /// Every call from the first removal of a file on fails.
+    pub(crate) fn dies_at_the_first_removal() -> Self {
+        Self {
+            fuse: Arc::new(Fuse {
+                calls: AtomicU64::new(0),
+                length: u64::MAX / 2,
+                once: false,
+                fatal: Some("remove"),
                 bytes_read: AtomicU64::new(0),
                 log: Mutex::default(),
             }),
@@ -52,6 +69,7 @@ impl FaultyStorage {
                 calls: AtomicU64::new(0),
                 length,
                 once: true,
+                fatal: None,
                 bytes_read: AtomicU64::new(0),
                 log: Mutex::default(),
             }),
@@ -80,6 +98,14 @@ impl Fuse {
             .lock()
             .expect("not poisoned")
             .push((call, path.to_owned()));
+    }
+
+    /// A call that may be the fatal one.
+    fn burn_at(&self, call: &'static str) -> io::Result<()> {
+        if self.fatal == Some(call) {
+            self.calls.store(self.length, Ordering::SeqCst);
+        }
+        self.burn()
     }
 
     fn burn(&self) -> io::Result<()> {
@@ -126,7 +152,7 @@ impl Storage for FaultyStorage {
     }
 
     fn remove(&self, path: &Path) -> io::Result<()> {
-        self.fuse.burn()?;
+        self.fuse.burn_at("remove")?;
         self.fuse.note("remove", path);
         SystemStorage.remove(path)
     }

@@ -48,7 +48,7 @@ impl Transfer {
             missing = rest;
             match patience.after(&error, fastrand::f64()) {
                 Decision::RetryAfter(wait) => {
-                    tracing::debug!(part = piece.part_number, range = %missing, ?wait, %error, "attempt failed, trying again");
+                    tracing::info!(part = piece.part_number, range = %missing, ?wait, %error, "attempt failed, trying again");
                     self.progress.retried();
                     self.pause(wait).await?;
                 }
