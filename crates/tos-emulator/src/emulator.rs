@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::net::SocketAddr;
+use std::path::Path;
 use std::sync::Arc;
 use std::sync::mpsc::Receiver;
 use std::thread::JoinHandle;
@@ -36,7 +37,7 @@ pub struct Emulator {
     stop: watch::Sender<bool>,
     running: Running,
     /// Removed last.
-    _temporary: Option<TempDir>,
+    temporary: Option<TempDir>,
 }
 
 /// What serves the connections.
@@ -84,7 +85,7 @@ impl Emulator {
             https,
             stop,
             running,
-            _temporary: temporary,
+            temporary,
         }
     }
 
@@ -96,6 +97,11 @@ impl Emulator {
     /// The address that it listens on.
     pub fn address(&self) -> SocketAddr {
         self.address
+    }
+
+    /// The directory that its objects are in and that goes with it, where no root was given.
+    pub fn temporary_root(&self) -> Option<&Path> {
+        self.temporary.as_ref().map(TempDir::path)
     }
 
     /// The access key to sign with.

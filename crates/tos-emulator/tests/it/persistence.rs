@@ -132,15 +132,9 @@ fn half_written_files_are_removed_at_the_start() {
 
 #[test]
 fn a_temporary_root_goes_with_the_emulator() {
-    let count = || {
-        let entries = fs::read_dir(std::env::temp_dir()).expect("a directory");
-        let names = entries.filter_map(|entry| entry.expect("an entry").file_name().into_string().ok());
-        names
-            .filter(|name| name.starts_with(&format!("tos-emulator-{}-", std::process::id())))
-            .count()
-    };
     let emulator = Emulator::builder().spawn().expect("a free port");
-    assert_eq!(count(), 1);
+    let root = emulator.temporary_root().expect("no root was given").to_owned();
+    assert!(root.is_dir());
     drop(emulator);
-    assert_eq!(count(), 0);
+    assert!(!root.exists());
 }
