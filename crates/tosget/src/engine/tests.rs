@@ -59,6 +59,8 @@ impl Bench {
             first_retries: 0,
             max_retries: 0,
             idle: Duration::from_secs(30),
+            limiter: None,
+            listeners: Listeners::default(),
             cancel: CancelHook::new(),
             progress: Progress::new(),
         }
