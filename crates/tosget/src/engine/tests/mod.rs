@@ -1,5 +1,8 @@
 //! The engine against a scripted source: one test a promise, named after it.
 
+mod control;
+mod telling;
+
 use std::fs;
 use std::path::PathBuf;
 use std::sync::Arc;
