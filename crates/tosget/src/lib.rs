@@ -2,6 +2,7 @@
 
 #![deny(missing_docs)]
 
+mod allowance;
 pub mod blocking;
 mod cancel;
 mod checksum;
@@ -33,6 +34,7 @@ mod retry;
 mod signing;
 mod source;
 mod storage;
+mod stragglers;
 mod temporary;
 #[cfg(test)]
 mod testing;

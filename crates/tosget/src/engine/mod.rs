@@ -7,6 +7,7 @@
 //! The engine knows all the pieces and no face: no environment variable, no terminal, no command line.
 
 mod collect;
+mod crew;
 mod earlier;
 mod finish;
 mod prepare;
