@@ -24,6 +24,7 @@ mod limiter;
 mod names;
 mod object;
 mod object_url;
+mod offload;
 mod outcome;
 mod plan;
 mod presigned;

@@ -21,14 +21,13 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use tokio::task::spawn_blocking;
-
 use crate::cancel::CancelHook;
 use crate::destination::{BadDestination, CheckpointPlace, Destination, Places, resolve};
 use crate::error::{Error, ErrorKind};
 use crate::events::{DownloadEventType, Listeners, Narrator};
 use crate::limiter::RateLimiter;
 use crate::object::{HeadObjectOutput, ObjectId};
+use crate::offload::offload;
 use crate::outcome::DownloadFileOutput;
 use crate::progress::Progress;
 use crate::source::Source;
@@ -238,7 +237,7 @@ fn canceled() -> Error {
 
 /// Runs file work where it may block.
 async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> T {
-    spawn_blocking(work)
+    offload(work)
         .await
         .expect("file work neither panics nor is aborted")
 }
