@@ -1,12 +1,15 @@
 //! What a caller asks for, and how it becomes something that can't be wrong.
 
+mod conditions;
+
 use std::num::{NonZeroU64, NonZeroUsize};
 use std::path::PathBuf;
 
 use crate::cancel::CancelHook;
+use crate::conditions::AskedConditions;
 use crate::config::ClientParts;
 use crate::destination::CheckpointPlace;
-use crate::engine::{Recheck, Spec};
+use crate::engine::{HeadSpec, Recheck, Spec};
 use crate::error::{Error, Result};
 use crate::names::{check_bucket, check_key};
 use crate::object::ObjectId;
@@ -38,6 +41,7 @@ pub struct DownloadFile {
     key: String,
     file_path: PathBuf,
     version_id: Option<String>,
+    conditions: AskedConditions,
     part_size: u64,
     task_num: usize,
     enable_checkpoint: bool,
@@ -60,6 +64,7 @@ impl DownloadFile {
             key: key.into(),
             file_path: file_path.into(),
             version_id: None,
+            conditions: AskedConditions::default(),
             part_size: DEFAULT_PART_SIZE,
             task_num: DEFAULT_TASK_NUM,
             enable_checkpoint: true,
@@ -142,6 +147,7 @@ impl DownloadFile {
         };
         Ok(Spec {
             object: object_id(client, self.bucket, self.key, self.version_id)?,
+            conditions: self.conditions.check()?,
             file_path: self.file_path,
             part_size,
             task_num,
@@ -164,6 +170,7 @@ pub struct HeadObject {
     bucket: String,
     key: String,
     version_id: Option<String>,
+    conditions: AskedConditions,
 }
 
 impl HeadObject {
@@ -173,6 +180,7 @@ impl HeadObject {
             bucket: bucket.into(),
             key: key.into(),
             version_id: None,
+            conditions: AskedConditions::default(),
         }
     }
 
@@ -182,8 +190,12 @@ impl HeadObject {
         self
     }
 
-    pub(crate) fn into_object_id(self, client: &ClientParts) -> Result<ObjectId> {
-        object_id(client, self.bucket, self.key, self.version_id)
+    pub(crate) fn into_spec(self, client: &ClientParts) -> Result<HeadSpec> {
+        Ok(HeadSpec {
+            object: object_id(client, self.bucket, self.key, self.version_id)?,
+            conditions: self.conditions.check()?,
+            retries: client.first_retries(),
+        })
     }
 }
 

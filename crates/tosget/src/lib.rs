@@ -7,6 +7,7 @@ mod cancel;
 mod checksum;
 mod client;
 mod clock;
+mod conditions;
 mod config;
 mod coverage;
 mod credentials;

@@ -23,6 +23,7 @@ use std::time::{Duration, Instant};
 use tokio::task::spawn_blocking;
 
 use crate::cancel::CancelHook;
+use crate::conditions::Conditions;
 use crate::destination::{BadDestination, CheckpointPlace, Destination, Places, resolve};
 use crate::error::{Error, ErrorKind};
 use crate::object::{HeadObjectOutput, ObjectId};
@@ -40,6 +41,7 @@ use question::Question;
 #[derive(Clone, Debug)]
 pub(crate) struct Spec {
     pub(crate) object: ObjectId,
+    pub(crate) conditions: Conditions,
     pub(crate) file_path: PathBuf,
     pub(crate) part_size: NonZeroU64,
     pub(crate) task_num: NonZeroUsize,
@@ -53,6 +55,14 @@ pub(crate) struct Spec {
     pub(crate) idle: Duration,
     pub(crate) cancel: CancelHook,
     pub(crate) progress: Progress,
+}
+
+/// Everything a question about an object is told, checked.
+#[derive(Clone, Debug)]
+pub(crate) struct HeadSpec {
+    pub(crate) object: ObjectId,
+    pub(crate) conditions: Conditions,
+    pub(crate) retries: u32,
 }
 
 /// When bytes that an earlier run recorded are read back before they are believed.
@@ -106,20 +116,24 @@ impl Engine {
     }
 
     /// What the service knows of an object.
-    pub(crate) async fn head(&self, object: &ObjectId, retries: u32) -> Result<HeadObjectOutput, Error> {
-        let progress = Progress::new();
-        self.question(object, retries, &progress)
-            .head()
-            .await
-            .map(|head| head.object)
+    pub(crate) async fn head(&self, spec: &HeadSpec) -> Result<HeadObjectOutput, Error> {
+        let question = Question {
+            source: &*self.source,
+            object: &spec.object,
+            conditions: &spec.conditions,
+            retries: spec.retries,
+            progress: &Progress::new(),
+        };
+        question.head().await.map(|head| head.object)
     }
 
-    fn question<'a>(&'a self, object: &'a ObjectId, retries: u32, progress: &'a Progress) -> Question<'a> {
+    fn question<'a>(&'a self, spec: &'a Spec) -> Question<'a> {
         Question {
             source: &*self.source,
-            object,
-            retries,
-            progress,
+            object: &spec.object,
+            conditions: &spec.conditions,
+            retries: spec.first_retries,
+            progress: &spec.progress,
         }
     }
 
@@ -145,13 +159,7 @@ impl Engine {
         path: PathBuf,
         began: Instant,
     ) -> Result<DownloadFileOutput, Error> {
-        let head = self
-            .or_canceled(
-                spec,
-                self.question(&spec.object, spec.first_retries, &spec.progress)
-                    .head(),
-            )
-            .await?;
+        let head = self.or_canceled(spec, self.question(spec).head()).await?;
         let (storage, target) = (self.storage.clone(), path.clone());
         let made = blocking(move || storage.create_dir_all(&target)).await;
         made.map_err(|error| Error::disk("create the directory", &path, error))?;

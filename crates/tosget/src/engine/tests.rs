@@ -50,6 +50,7 @@ impl Bench {
                 key: "dir/object.bin".into(),
                 version_id: None,
             },
+            conditions: Conditions::default(),
             file_path: self.destination(),
             part_size: NonZeroU64::new(PART).expect("not zero"),
             task_num: NonZeroUsize::new(3).expect("not zero"),

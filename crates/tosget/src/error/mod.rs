@@ -134,6 +134,18 @@ impl Error {
         made.transient(transient).with_usual_hint()
     }
 
+    /// The server says that a condition of the caller does not hold; `doing` says at what.
+    pub(crate) fn unmet_condition(doing: &str, condition: &str, server: TosServerError) -> Self {
+        let hint = match server.status_code {
+            304 => "the object is as the condition knows it: there is nothing new to read",
+            _ => "look what the object is now, and change the condition or leave it out",
+        };
+        let message = format!("could not {doing}: {condition}: {server}");
+        let mut made = Self::new(ErrorKind::Server, message).with_hint(hint);
+        made.0.server = Some(server);
+        made
+    }
+
     pub(crate) fn with_source(mut self, source: impl Into<BoxError>) -> Self {
         self.0.source = Some(source.into());
         self

@@ -52,6 +52,7 @@ impl Transfer {
             object: &self.object,
             range,
             pin,
+            conditions: None,
             attempt,
         };
         self.progress.requested();

@@ -3,6 +3,7 @@
 mod support;
 
 mod addressing;
+mod conditions;
 mod faults;
 mod journeys;
 mod refusals;

@@ -10,7 +10,7 @@ use crate::encoding::encode_path;
 use crate::object::{ETag, Fingerprint, ObjectId};
 use crate::range::ByteRange;
 use crate::source::tos::testing::{
-    FIRST, Server, Step, builder, get, has_line, head, object, partial, read_all,
+    FIRST, Server, Step, builder, get, has_line, head, head_of, object, partial, read_all,
 };
 use crate::source::{Attempt, RangeRequest, Source};
 
@@ -39,6 +39,7 @@ async fn sent(object: &ObjectId, pin: Option<&Fingerprint>, attempt: Attempt) ->
         object,
         range: ByteRange::new(3, 10).expect("not empty"),
         pin,
+        conditions: None,
         attempt,
     };
     build(builder(&server)).get(request).await.expect("an answer");
@@ -213,7 +214,7 @@ async fn a_whole_request_is_signed_as_the_official_sdk_signs_it() {
         key: "dir/file.bin".into(),
         version_id: None,
     };
-    build(source).head(&object, FIRST).await.expect("an answer");
+    head_of(&*build(source), &object).await.expect("an answer");
     let request = server.only_request();
     assert!(has_line(&request, "x-tos-date: 20240102T030405Z"), "{request}");
     // The method of vector H1 with HEAD for GET, computed by other code.
@@ -236,6 +237,7 @@ async fn through_a_proxy_a_plain_request_names_its_target_in_full() {
             object: &object(key),
             range: ByteRange::new(0, 1).expect("not empty"),
             pin: None,
+            conditions: None,
             attempt: FIRST,
         };
         let mut response = source.get(request).await.expect("an answer");
