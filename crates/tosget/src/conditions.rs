@@ -46,6 +46,11 @@ impl Conditions {
         *self == Self::default()
     }
 
+    /// Whether only one state of the object will do.
+    pub(crate) fn names_one_object(&self) -> bool {
+        self.if_match.is_some()
+    }
+
     /// Names and values of the headers, as HTTP writes them.
     pub(crate) fn headers(&self) -> impl Iterator<Item = (&'static str, String)> {
         [

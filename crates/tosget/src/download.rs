@@ -13,6 +13,7 @@ use crate::engine::{HeadSpec, Recheck, Spec};
 use crate::error::{Error, Result};
 use crate::names::{check_bucket, check_key};
 use crate::object::ObjectId;
+use crate::on_change::OnChange;
 use crate::progress::Progress;
 
 /// Size of a part in bytes where none is given: 20 MiB, as in the official SDKs.
@@ -42,6 +43,7 @@ pub struct DownloadFile {
     file_path: PathBuf,
     version_id: Option<String>,
     conditions: AskedConditions,
+    on_change: OnChange,
     part_size: u64,
     task_num: usize,
     enable_checkpoint: bool,
@@ -65,6 +67,7 @@ impl DownloadFile {
             file_path: file_path.into(),
             version_id: None,
             conditions: AskedConditions::default(),
+            on_change: OnChange::Fail,
             part_size: DEFAULT_PART_SIZE,
             task_num: DEFAULT_TASK_NUM,
             enable_checkpoint: true,
@@ -78,6 +81,12 @@ impl DownloadFile {
     /// Downloads this version of the object (default: the current one). Empty means the same as not set.
     pub fn with_version_id(mut self, version_id: impl Into<String>) -> Self {
         self.version_id = Some(version_id.into());
+        self
+    }
+
+    /// What to do if the object is replaced during the download (default [`OnChange::Fail`]).
+    pub fn with_on_change(mut self, on_change: OnChange) -> Self {
+        self.on_change = on_change;
         self
     }
 
@@ -148,6 +157,7 @@ impl DownloadFile {
         Ok(Spec {
             object: object_id(client, self.bucket, self.key, self.version_id)?,
             conditions: self.conditions.check()?,
+            on_change: self.on_change,
             file_path: self.file_path,
             part_size,
             task_num,

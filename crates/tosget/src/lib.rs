@@ -21,6 +21,7 @@ mod journal;
 mod names;
 mod object;
 mod object_url;
+mod on_change;
 mod outcome;
 mod plan;
 mod presigned;
@@ -48,6 +49,7 @@ pub use download::{DEFAULT_PART_SIZE, DEFAULT_TASK_NUM, DownloadFile, HeadObject
 pub use engine::Recheck;
 pub use error::{Error, ErrorKind, Result, TosServerError};
 pub use object::HeadObjectOutput;
+pub use on_change::OnChange;
 pub use outcome::DownloadFileOutput;
 pub use presigned::PreSignedUrl;
 pub use progress::{Progress, ProgressSnapshot};

@@ -14,6 +14,8 @@ mod probe;
 mod question;
 mod recheck;
 mod recorder;
+mod start_over;
+mod witness;
 
 use std::num::{NonZeroU64, NonZeroUsize};
 use std::path::PathBuf;
@@ -27,6 +29,7 @@ use crate::conditions::Conditions;
 use crate::destination::{BadDestination, CheckpointPlace, Destination, Places, resolve};
 use crate::error::{Error, ErrorKind};
 use crate::object::{HeadObjectOutput, ObjectId};
+use crate::on_change::OnChange;
 use crate::outcome::DownloadFileOutput;
 use crate::progress::Progress;
 use crate::source::Source;
@@ -42,6 +45,7 @@ use question::Question;
 pub(crate) struct Spec {
     pub(crate) object: ObjectId,
     pub(crate) conditions: Conditions,
+    pub(crate) on_change: OnChange,
     pub(crate) file_path: PathBuf,
     pub(crate) part_size: NonZeroU64,
     pub(crate) task_num: NonZeroUsize,
@@ -88,14 +92,6 @@ pub(crate) struct Engine {
 }
 
 impl Engine {
-    /// Runs one download. Dropping the future keeps the checkpoint, as a kill would.
-    pub(crate) async fn run(&self, spec: Spec) -> Result<DownloadFileOutput, Error> {
-        spec.progress.reset();
-        self.download(&spec, Instant::now())
-            .await
-            .map_err(|error| error.about(&spec.object))
-    }
-
     async fn download(&self, spec: &Spec, began: Instant) -> Result<DownloadFileOutput, Error> {
         let places = match self.resolve(spec).await? {
             Resolved::File(places) => places,
@@ -233,6 +229,9 @@ fn output(
         bytes_resumed: counts.resumed_bytes,
         requests: counts.requests,
         retries: counts.retries,
+        restarts: counts.restarts,
+        first_request_id: None,
+        last_request_id: None,
         elapsed: began.elapsed(),
         verification,
         set_aside: None,

@@ -1,5 +1,7 @@
 //! The engine against a scripted source: one test a promise, named after it.
 
+mod restarts;
+
 use std::fs;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -51,6 +53,7 @@ impl Bench {
                 version_id: None,
             },
             conditions: Conditions::default(),
+            on_change: OnChange::Fail,
             file_path: self.destination(),
             part_size: NonZeroU64::new(PART).expect("not zero"),
             task_num: NonZeroUsize::new(3).expect("not zero"),

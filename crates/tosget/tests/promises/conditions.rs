@@ -3,7 +3,7 @@
 use std::time::{Duration, SystemTime};
 
 use tos_emulator::{FaultRule, Verdict};
-use tosget::{DownloadFile, Error, ErrorKind, HeadObject, TosClient};
+use tosget::{DownloadFile, Error, ErrorKind, HeadObject, OnChange, Progress, TosClient};
 
 use crate::support::{BUCKET, MIB, World};
 
@@ -252,4 +252,46 @@ async fn a_condition_that_cannot_be_sent_is_refused_before_anything_is_asked() {
         assert_eq!(error.kind(), ErrorKind::InvalidArgument, "{error}");
     }
     assert_eq!(world.emulator.stats().requests, 0);
+}
+
+#[tokio::test]
+async fn an_object_replaced_on_the_way_is_downloaded_afresh_where_the_caller_wants_that() {
+    let world = World::new().await;
+    etag(&world, 1);
+    let replace = Verdict::ReplaceObject {
+        seed: 2,
+        size: Some(SIZE + 5),
+    };
+    world
+        .emulator
+        .add_fault(FaultRule::new(replace).range_from(3 * MIB).times(1));
+    let progress = Progress::new();
+    let request = world
+        .request("k")
+        .with_on_change(OnChange::Restart(1))
+        .with_progress(progress.clone());
+    let done = world.client().download_file(request).await.expect("the new one");
+    world.assert_destination_is_virtual(2, SIZE + 5);
+    assert_eq!((done.restarts, done.set_aside), (1, None));
+    assert_eq!(progress.snapshot().consumed_bytes, SIZE + 5);
+    assert_eq!(world.files(), ["object.bin"]);
+}
+
+#[tokio::test]
+async fn the_result_names_the_first_and_the_last_request() {
+    let world = World::new().await;
+    etag(&world, 1);
+    let refuse_once = FaultRule::new(Verdict::status(500, "InternalError")).times(1);
+    world.emulator.add_fault(refuse_once);
+    let request = world.request("k").with_task_num(1);
+    let done = world.client().download_file(request).await.expect("downloads");
+    let asked = world.emulator.requests();
+    let id = |record: Option<&tos_emulator::RequestRecord>| record.map(|record| record.request_id.clone());
+    assert_eq!(
+        done.first_request_id,
+        id(asked.first()),
+        "a refusal is an answer too"
+    );
+    assert_eq!(done.last_request_id, id(asked.last()));
+    assert_ne!(done.first_request_id, done.last_request_id);
 }
