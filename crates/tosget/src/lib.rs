@@ -11,13 +11,16 @@ mod conditions;
 mod config;
 mod coverage;
 mod credentials;
+mod data_transfer;
 mod destination;
 mod download;
 mod encoding;
 mod endpoint;
 mod engine;
 mod error;
+mod events;
 mod journal;
+mod limiter;
 mod names;
 mod object;
 mod object_url;
@@ -45,9 +48,12 @@ pub use credentials::{
     Anonymous, Credentials, CredentialsFuture, CredentialsProvider, EnvironmentCredentials,
     EnvironmentCredentialsError,
 };
+pub use data_transfer::{DataTransferStatus, DataTransferType};
 pub use download::{DEFAULT_PART_SIZE, DEFAULT_TASK_NUM, DownloadFile, HeadObject};
 pub use engine::Recheck;
 pub use error::{Error, ErrorKind, Result, TosServerError};
+pub use events::{DownloadEvent, DownloadEventType, DownloadEvents, DownloadPart};
+pub use limiter::RateLimiter;
 pub use object::HeadObjectOutput;
 pub use on_change::OnChange;
 pub use outcome::DownloadFileOutput;

@@ -12,6 +12,7 @@ use super::{Engine, Recheck, Spec, blocking, output};
 use crate::coverage::{Coverage, Segment, Standing};
 use crate::destination::{Places, aside, directory_of, path_text};
 use crate::error::Error;
+use crate::events::{DownloadEventType, Narrator};
 use crate::journal::format::Identity;
 use crate::journal::{Journal, current_owner};
 use crate::object::HeadObjectOutput;
@@ -74,12 +75,20 @@ pub(super) struct Committed {
 }
 
 impl Committed {
-    pub(super) fn output(self, spec: &Spec, began: Instant) -> DownloadFileOutput {
+    pub(super) fn output(self, spec: &Spec, narrator: &Narrator, began: Instant) -> DownloadFileOutput {
         spec.progress.begin(
             self.whole.range.end(),
             part_count(self.whole.range.end(), spec.part_size),
         );
-        spec.progress.resumed(self.whole.range.len());
+        let size = self.whole.range.len();
+        spec.progress.resumed(size);
+        narrator.tell(DownloadEventType::Resumed {
+            bytes: size,
+            doubtful_bytes: 0,
+        });
+        narrator.transfer_started(size, size);
+        narrator.transfer_succeeded();
+        narrator.tell(DownloadEventType::RenameTempFileSucceed);
         let proven = spec.enable_crc && self.head.hash_crc64ecma == Some(self.whole.crc.0);
         let by = if proven {
             Verification::Crc64

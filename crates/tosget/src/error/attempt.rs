@@ -1,6 +1,7 @@
 //! What one HTTP exchange can fail with. Whether it is worth another try is decided in [`crate::retry`].
 
 use std::error::Error as StdError;
+use std::sync::Arc;
 use std::time::Duration;
 
 use thiserror::Error;
@@ -9,6 +10,9 @@ use super::TosServerError;
 
 /// Any error underneath ours, kept for the chain of causes.
 pub(crate) type BoxError = Box<dyn StdError + Send + Sync>;
+
+/// The same, for errors that are told in more than one place.
+pub(crate) type SharedError = Arc<dyn StdError + Send + Sync>;
 
 /// Why one HTTP exchange did not bring what was asked for.
 #[derive(Debug, Error)]

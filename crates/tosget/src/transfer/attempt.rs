@@ -1,5 +1,6 @@
 //! One exchange: ask for a range, hold the answer against the pin, and take its body in.
 
+use bytes::Bytes;
 use tokio::time::timeout;
 
 use super::intake::Intake;
@@ -8,6 +9,7 @@ use crate::checksum::Crc64;
 use crate::coverage::{Segment, Standing};
 use crate::error::Error;
 use crate::error::attempt::{AttemptError, ResponseFault};
+use crate::limiter::RateLimiter;
 use crate::range::ByteRange;
 use crate::source::{Attempt, Body, RangeRequest, RangeResponse};
 
@@ -16,6 +18,8 @@ use crate::source::{Attempt, Body, RangeRequest, RangeResponse};
 #[derive(Debug)]
 pub(super) struct Attempted {
     pub(super) reached: u64,
+    /// CRC of these bytes.
+    pub(super) crc: Crc64,
     pub(super) end: End,
 }
 
@@ -29,19 +33,24 @@ pub(super) enum End {
     Stopped,
 }
 
+impl Attempted {
+    /// Not a byte is there.
+    fn nothing(range: ByteRange, end: End) -> Self {
+        Self {
+            reached: range.start(),
+            crc: Crc64::EMPTY,
+            end,
+        }
+    }
+}
+
 impl Transfer {
     /// Asks for `range` and takes in what comes.
     pub(super) async fn attempt(&self, range: ByteRange, attempt: Attempt) -> Attempted {
         match self.open(range, attempt).await {
             Ok(Some(response)) => self.receive(range, response).await,
-            Ok(None) => Attempted {
-                reached: range.start(),
-                end: End::Stopped,
-            },
-            Err(error) => Attempted {
-                reached: range.start(),
-                end: End::Failed(error),
-            },
+            Ok(None) => Attempted::nothing(range, End::Stopped),
+            Err(error) => Attempted::nothing(range, End::Failed(error)),
         }
     }
 
@@ -81,6 +90,7 @@ impl Transfer {
             transfer: self,
             range,
             body: response.body,
+            held_back: Bytes::new(),
             intake,
             standing,
             crc: Crc64::EMPTY,
@@ -92,6 +102,7 @@ impl Transfer {
         } else {
             Attempted {
                 reached: receiving.intake.landed(),
+                crc: receiving.crc,
                 end,
             }
         }
@@ -103,6 +114,8 @@ struct Receiving<'a> {
     transfer: &'a Transfer,
     range: ByteRange,
     body: Box<dyn Body>,
+    /// What came and the limiter has not let in yet. No more is read while there is any.
+    held_back: Bytes,
     intake: Intake,
     standing: Standing,
     /// CRC of all that was reported.
@@ -114,14 +127,22 @@ impl Receiving<'_> {
     async fn run(&mut self) -> End {
         let idle = self.transfer.limits.idle;
         loop {
-            let wait_for_write = self.intake.is_full() && self.intake.is_writing();
+            let has_room = !(self.intake.is_full() && self.intake.is_writing());
+            let is_held_back = !self.held_back.is_empty();
             tokio::select! {
                 biased;
-                () = self.transfer.stop.cancelled() => return End::Stopped,
+                () = self.transfer.stop.cancelled() => {
+                    // What is here already is worth more than the last bit of evenness.
+                    self.let_in(self.held_back.len());
+                    return End::Stopped;
+                }
                 written = self.intake.written() => if let Err(end) = self.landed(written).await {
                     return end;
                 },
-                data = timeout(idle, self.body.data()), if !wait_for_write => match data {
+                admitted = admit(self.transfer.limiter.as_ref(), self.held_back.len()), if has_room && is_held_back => {
+                    self.let_in(admitted);
+                }
+                data = timeout(idle, self.body.data()), if has_room && !is_held_back => match data {
                     Err(_elapsed) => {
                         return End::Failed(AttemptError::Timeout { waiting_for: "byte of the body", limit: idle });
                     }
@@ -131,13 +152,23 @@ impl Receiving<'_> {
                         if self.intake.next_offset() + piece.len() as u64 > self.range.end() {
                             return End::Failed(ResponseFault::TooManyBytes.into());
                         }
-                        self.intake.push(piece);
+                        self.held_back = piece;
+                        if self.transfer.limiter.is_none() {
+                            self.let_in(self.held_back.len());
+                        }
                     }
                 },
             }
             if self.intake.is_full() {
                 self.intake.begin_write(false);
             }
+        }
+    }
+
+    fn let_in(&mut self, len: usize) {
+        let piece = self.held_back.split_to(len);
+        if !piece.is_empty() {
+            self.intake.push(piece);
         }
     }
 
@@ -189,7 +220,7 @@ impl Receiving<'_> {
     async fn settle(self, end: End) -> Attempted {
         let reached = self.intake.landed();
         let Some(received) = ByteRange::new(self.range.start(), reached) else {
-            return Attempted { reached, end };
+            return Attempted::nothing(self.range, end);
         };
         let promised = matches!(end, End::Complete)
             .then(|| self.body.range_crc64())
@@ -202,23 +233,32 @@ impl Receiving<'_> {
                     server,
                     received: self.crc.0,
                 };
-                Attempted {
-                    reached: self.range.start(),
-                    end: End::Failed(fault.into()),
-                }
+                Attempted::nothing(self.range, End::Failed(fault.into()))
             }
             // An interrupted range has no CRC of the server's; its bytes are as good as any other's.
             _ => {
                 self.transfer.tell(Report::Settled(received)).await;
-                Attempted { reached, end }
+                Attempted {
+                    reached,
+                    crc: self.crc,
+                    end,
+                }
             }
         }
     }
 }
 
+/// Waits until some of `len` bytes may be let in, and tells how many.
+async fn admit(limiter: Option<&RateLimiter>, len: usize) -> usize {
+    match limiter {
+        Some(limiter) => limiter.admit(len).await,
+        None => len,
+    }
+}
+
 impl Transfer {
     /// Reports upwards. Nobody listens any more only when the whole download is being dropped.
-    async fn tell(&self, report: Report) {
+    pub(super) async fn tell(&self, report: Report) {
         let _ = self.reports.send(report).await;
     }
 }

@@ -139,3 +139,40 @@ async fn by_default_a_replaced_object_ends_the_call() {
     assert_eq!(error.kind(), ErrorKind::ObjectChanged);
     assert!(!bench.destination().exists());
 }
+
+#[tokio::test]
+async fn a_download_that_starts_over_tells_so() {
+    let bench = Bench::new(SIZE);
+    bench.replaced_after(3, other(SIZE / 2, "etag-2").1);
+    let mut spec = bench.restarting(1);
+    let (told, statuses) = std::sync::mpsc::channel();
+    spec.listeners
+        .set_data_transfer(move |status| told.send(status).expect("the test listens"));
+    let mut events = spec.listeners.set_stream();
+    bench.download(spec).await.expect("the new object comes");
+    let mut seen = Vec::new();
+    while let Some(event) = events.next().await {
+        seen.push(event.event_type.value());
+    }
+    let changed = seen
+        .iter()
+        .position(|&value| value == 105)
+        .expect("object changed");
+    assert_eq!(
+        seen[changed + 1..changed + 3],
+        [104, 1],
+        "set aside, temporary file: {seen:?}"
+    );
+    assert_eq!(seen.last(), Some(&6), "{seen:?}");
+    let statuses: Vec<_> = statuses.iter().collect();
+    let last = statuses.last().expect("statuses");
+    assert_eq!(
+        (last.consumed_bytes, last.total_bytes),
+        (SIZE as u64 / 2, SIZE as u64 / 2)
+    );
+    assert!(
+        statuses
+            .iter()
+            .all(|status| status.consumed_bytes <= status.total_bytes)
+    );
+}

@@ -1,6 +1,8 @@
 //! The engine against a scripted source: one test a promise, named after it.
 
+mod control;
 mod restarts;
+mod telling;
 
 use std::fs;
 use std::path::PathBuf;
@@ -63,6 +65,8 @@ impl Bench {
             first_retries: 0,
             max_retries: 0,
             idle: Duration::from_secs(30),
+            limiter: None,
+            listeners: Listeners::default(),
             cancel: CancelHook::new(),
             progress: Progress::new(),
         }
