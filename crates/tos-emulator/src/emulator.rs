@@ -17,12 +17,11 @@ use crate::builder::Builder;
 use crate::error::TosError;
 use crate::faults::FaultRule;
 use crate::log::{RequestRecord, Stats};
-use crate::operations::stored_headers;
+use crate::operations::attributes;
 use crate::service::Service;
-use crate::signature::canonical::hex;
 use crate::signature::credential::Credential;
 use crate::store::bucket::Versioning;
-use crate::store::object::{Content, Object};
+use crate::store::object::Object;
 use crate::store::objects::Found;
 
 /// A TOS server on this machine. Dropping it stops it.
@@ -149,8 +148,8 @@ impl Emulator {
         self.put_object_with(bucket, key, content, &[])
     }
 
-    /// Stores an object with the headers (name and value) that a PUT would store with it, such as `content-type` or
-    /// `x-tos-meta-…`, and `x-tos-storage-class`; other headers are ignored.
+    /// Stores an object with what the headers (name and value) of a PUT would say about it: `content-type`,
+    /// `x-tos-meta-…`, `x-tos-storage-class`, a customer's key and so on; other headers are ignored.
     #[track_caller]
     pub fn put_object_with(
         &self,
@@ -241,18 +240,7 @@ impl Emulator {
     ) -> Result<Found, TosError> {
         let mut writer = self.service.store.blob_writer(false)?;
         writer.write(content)?;
-        let written = writer.finish();
-        let storage_class = headers
-            .get("x-tos-storage-class")
-            .and_then(|value| value.to_str().ok());
-        let object = Object {
-            size: written.blob.len,
-            etag: hex(&written.md5),
-            crc64: written.crc64,
-            headers: stored_headers::collect(headers),
-            storage_class: storage_class.unwrap_or("STANDARD").to_owned(),
-            content: Content::Blobs(vec![written.blob]),
-        };
+        let object = Object::written(writer.finish(), attributes::of(headers)?);
         self.service
             .store
             .put(bucket, key, object, self.service.clock.now(), false)

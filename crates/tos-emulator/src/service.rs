@@ -10,6 +10,7 @@ use crate::log::RequestLog;
 use crate::request::address::Addressing;
 use crate::signature::Verifier;
 use crate::store::Store;
+use crate::store::attributes::Attributes;
 use crate::store::bucket::BucketSettings;
 use crate::store::object::{Content, Object};
 use crate::store::objects::Found;
@@ -95,8 +96,7 @@ impl Service {
             // Any opaque text will do; this one differs whenever the content does, but for prefixes of one another.
             etag: format!("{seed:016x}{:016x}", crc64 ^ size),
             crc64,
-            headers: Default::default(),
-            storage_class: "STANDARD".to_owned(),
+            attributes: Attributes::default(),
             content: Content::Virtual { seed },
         };
         self.store.put(bucket, key, object, self.clock.now(), false)

@@ -154,7 +154,7 @@ impl<'a> Listing<'a> {
             "LastModified": modified.iso(),
             "ETag": format!("\"{}\"", object.etag),
             "Size": object.size,
-            "StorageClass": object.storage_class,
+            "StorageClass": object.attributes.storage_class,
             "Type": "Normal",
             "HashCrc64ecma": object.crc64.to_string(),
             "Owner": owner(),

@@ -2,8 +2,10 @@
 //!
 //! A new family is a new module and one line in [`FAMILIES`].
 
+pub(crate) mod attributes;
 mod buckets;
 mod delete;
+mod encryption;
 pub(crate) mod incoming;
 mod list;
 mod list_page;
@@ -11,7 +13,7 @@ mod list_versions;
 mod multipart;
 mod put;
 mod read;
-pub(crate) mod stored_headers;
+mod stored_headers;
 mod versioning;
 
 use std::future::Future;
@@ -94,11 +96,7 @@ const ORDINARY_PARAMETERS: &[&str] = &[
 const SUB_RESOURCES: &[&str] = &["append", "offset", "partNumber", "uploadId", "x-tos-process"];
 
 /// Headers that make another operation of a request, one that is not there yet.
-const UNIMPLEMENTED_HEADERS: &[&str] = &[
-    "x-tos-copy-source",
-    "x-tos-server-side-encryption-customer-algorithm",
-    "x-tos-server-side-encryption-customer-key",
-];
+const UNIMPLEMENTED_HEADERS: &[&str] = &["x-tos-copy-source"];
 
 impl Target {
     pub(crate) fn of(request: &Request) -> Self {

@@ -4,7 +4,7 @@ use std::ops::Range;
 
 use http::{Method, StatusCode};
 
-use super::{Call, Route, Target, stored_headers};
+use super::{Call, Route, Target, encryption, stored_headers};
 use crate::content::range_crc::{ASKED_TRAILER, CODING};
 use crate::error::TosError;
 use crate::reply::{ObjectBody, Reply, ReplyBody};
@@ -61,20 +61,22 @@ fn head_object(call: &Call) -> Result<Reply, TosError> {
 fn find(call: &Call) -> Result<Found, TosError> {
     let version_id = call.request.query.non_empty("versionId");
     let found = call.service.store.find(call.bucket(), call.key(), version_id)?;
+    encryption::check_read(&call.request.headers, &found.object)?;
     conditions::check(&call.request.headers, &found.object.etag, found.modified)?;
     Ok(found)
 }
 
 fn head(call: &Call, found: &Found) -> Reply {
     let mut reply = Reply::ok();
-    stored_headers::apply(&mut reply, &found.object.headers, &call.request.query);
-    reply
+    stored_headers::apply(&mut reply, &found.object.attributes.headers, &call.request.query);
+    let reply = reply
         .with("etag", &format!("\"{}\"", found.object.etag))
         .with("last-modified", &found.modified.http())
         .with("accept-ranges", "bytes")
         .with("x-tos-hash-crc64ecma", &found.object.crc64.to_string())
-        .with("x-tos-storage-class", &found.object.storage_class)
-        .with_some("x-tos-version-id", found.version_id.as_deref())
+        .with("x-tos-storage-class", &found.object.attributes.storage_class)
+        .with_some("x-tos-version-id", found.version_id.as_deref());
+    encryption::echo(reply, found.object.attributes.encryption.as_ref())
 }
 
 fn with_body(call: &Call, found: &Found, range: Range<u64>, mut reply: Reply) -> Reply {

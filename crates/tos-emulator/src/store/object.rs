@@ -1,12 +1,13 @@
 //! What is stored under a key: versions, each an object or a delete marker.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-use super::blob::{Blob, BlobDirectory};
+use super::attributes::Attributes;
+use super::blob::{Blob, BlobDirectory, WrittenBlob};
 use crate::clock::Timestamp;
+use crate::signature::canonical::hex;
 
 /// The id of a version written while versioning was not on.
 pub(crate) const NULL_VERSION: &str = "null";
@@ -31,9 +32,8 @@ pub(crate) struct Object<C = Content> {
     /// Without quotes.
     pub(crate) etag: String,
     pub(crate) crc64: u64,
-    /// Standard and `x-tos-meta-` headers by lower-case name; values as Latin-1, so that any byte survives.
-    pub(crate) headers: BTreeMap<String, String>,
-    pub(crate) storage_class: String,
+    #[serde(flatten)]
+    pub(crate) attributes: Attributes,
     pub(crate) content: C,
 }
 
@@ -132,8 +132,7 @@ impl<C> Object<C> {
             size: self.size,
             etag: self.etag.clone(),
             crc64: self.crc64,
-            headers: self.headers.clone(),
-            storage_class: self.storage_class.clone(),
+            attributes: self.attributes.clone(),
             content,
         }
     }
@@ -188,6 +187,17 @@ impl Blob {
 }
 
 impl Object {
+    /// An object of bytes that were written in one go.
+    pub(crate) fn written(written: WrittenBlob, attributes: Attributes) -> Self {
+        Self {
+            size: written.blob.len,
+            etag: hex(&written.md5),
+            crc64: written.crc64,
+            attributes,
+            content: Content::Blobs(vec![written.blob]),
+        }
+    }
+
     pub(crate) fn is_virtual(&self, seed: u64, size: u64) -> bool {
         matches!(self.content, Content::Virtual { seed: own } if own == seed) && self.size == size
     }

@@ -143,8 +143,7 @@ fn assemble(start: &UploadStart, parts: &[&Part]) -> Object {
         size,
         etag: format!("{}-{}", hex(&digests.finalize()), parts.len()),
         crc64,
-        headers: start.headers.clone(),
-        storage_class: start.storage_class.clone(),
+        attributes: start.attributes.clone(),
         content: Content::Blobs(parts.iter().map(|part| part.blob.clone()).collect()),
     }
 }

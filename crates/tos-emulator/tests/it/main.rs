@@ -4,6 +4,7 @@ mod addressing;
 mod binary;
 mod client;
 mod control;
+mod encryption;
 mod errors;
 mod faults;
 mod faults_on_the_wire;
