@@ -209,6 +209,9 @@ impl Session {
                     stream = range_crc::append(stream, plan.spoils_range_crc());
                     len += range_crc::trailer_len();
                 }
+                if body.bytes_per_second.is_some() {
+                    stream = throttle(stream, vec![Limit::new(body.bytes_per_second)]);
+                }
                 stream = plan.spoil(stream, &body.range);
                 let extra = plan.extra_bytes();
                 if extra > 0 {

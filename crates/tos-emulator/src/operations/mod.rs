@@ -14,6 +14,7 @@ mod multipart;
 mod put;
 mod read;
 mod stored_headers;
+mod traffic_limit;
 mod versioning;
 
 use std::future::Future;

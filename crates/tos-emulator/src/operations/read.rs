@@ -4,7 +4,7 @@ use std::ops::Range;
 
 use http::{Method, StatusCode};
 
-use super::{Call, Route, Target, encryption, stored_headers};
+use super::{Call, Route, Target, encryption, stored_headers, traffic_limit};
 use crate::content::range_crc::{ASKED_TRAILER, CODING};
 use crate::error::TosError;
 use crate::reply::{ObjectBody, Reply, ReplyBody};
@@ -37,7 +37,7 @@ fn get_object(call: &Call) -> Result<Reply, TosError> {
     let size = found.object.size;
     let asked = call.request.header("range").and_then(ByteRange::parse);
     let Some(asked) = asked else {
-        return Ok(with_body(call, &found, 0..size, head(call, &found)));
+        return with_body(call, &found, 0..size, head(call, &found));
     };
     let range = asked.within(size).map_err(|_| {
         TosError::new(
@@ -49,7 +49,7 @@ fn get_object(call: &Call) -> Result<Reply, TosError> {
     })?;
     let mut reply = head(call, &found).with("content-range", &content_range(&range, size));
     reply.status = StatusCode::PARTIAL_CONTENT;
-    Ok(with_body(call, &found, range, reply))
+    with_body(call, &found, range, reply)
 }
 
 /// HEAD takes no notice of `Range`.
@@ -79,7 +79,7 @@ fn head(call: &Call, found: &Found) -> Reply {
     encryption::echo(reply, found.object.attributes.encryption.as_ref())
 }
 
-fn with_body(call: &Call, found: &Found, range: Range<u64>, mut reply: Reply) -> Reply {
+fn with_body(call: &Call, found: &Found, range: Range<u64>, mut reply: Reply) -> Result<Reply, TosError> {
     let ranged = reply.status == StatusCode::PARTIAL_CONTENT;
     let range_crc = ranged && call.service.grants_range_crc() && asks_for_range_crc(&call.request);
     if range_crc {
@@ -93,11 +93,12 @@ fn with_body(call: &Call, found: &Found, range: Range<u64>, mut reply: Reply) ->
             .with("content-encoding", &coding)
             .with("x-tos-raw-content-length", &payload_len);
     }
-    reply.with_body(ReplyBody::Object(ObjectBody {
+    Ok(reply.with_body(ReplyBody::Object(ObjectBody {
         object: found.object.clone(),
         range,
         range_crc,
-    }))
+        bytes_per_second: traffic_limit::bytes_per_second(&call.request)?,
+    })))
 }
 
 fn asks_for_range_crc(request: &Request) -> bool {

@@ -18,5 +18,6 @@ mod reads;
 mod signatures;
 mod signing;
 mod tls;
+mod traffic_limit;
 mod versions;
 mod virtual_objects;
