@@ -52,7 +52,7 @@ pub(crate) enum Running {
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct ObjectSummary {
-    /// Without quotes.
+    /// Without quotes; empty for an appendable object, which has none.
     pub etag: String,
     /// The CRC64 of the whole object.
     pub crc64: u64,
@@ -272,7 +272,7 @@ impl fmt::Debug for Emulator {
 impl From<Found> for ObjectSummary {
     fn from(found: Found) -> Self {
         Self {
-            etag: found.object.etag.clone(),
+            etag: found.object.etag.clone().unwrap_or_default(),
             crc64: found.object.crc64,
             size: found.object.size,
             version_id: found.version_id,

@@ -94,7 +94,7 @@ impl Service {
         let object = Object {
             size,
             // Any opaque text will do; this one differs whenever the content does, but for prefixes of one another.
-            etag: format!("{seed:016x}{:016x}", crc64 ^ size),
+            etag: Some(format!("{seed:016x}{:016x}", crc64 ^ size)),
             crc64,
             attributes: Attributes::default(),
             content: Content::Virtual { seed },

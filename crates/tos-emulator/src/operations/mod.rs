@@ -2,6 +2,7 @@
 //!
 //! A new family is a new module and one line in [`FAMILIES`].
 
+mod append;
 pub(crate) mod attributes;
 mod buckets;
 mod delete;
@@ -35,6 +36,7 @@ const FAMILIES: &[&[Route]] = &[
     buckets::ROUTES,
     versioning::ROUTES,
     put::ROUTES,
+    append::ROUTES,
     read::ROUTES,
     delete::ROUTES,
     multipart::ROUTES,
@@ -94,7 +96,7 @@ const ORDINARY_PARAMETERS: &[&str] = &[
 ];
 
 /// Sub-resources that may come with a value; what comes without one is taken for a sub-resource anyway.
-const SUB_RESOURCES: &[&str] = &["append", "offset", "partNumber", "uploadId", "x-tos-process"];
+const SUB_RESOURCES: &[&str] = &["partNumber", "uploadId", "x-tos-process"];
 
 /// Headers that make another operation of a request, one that is not there yet.
 const UNIMPLEMENTED_HEADERS: &[&str] = &["x-tos-copy-source"];

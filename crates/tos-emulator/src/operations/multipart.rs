@@ -150,7 +150,7 @@ async fn complete(call: &mut Call) -> Result<Reply, TosError> {
     let mut answer = json!({
         "Bucket": call.bucket(),
         "Key": call.key(),
-        "ETag": format!("\"{}\"", found.object.etag),
+        "ETag": found.object.quoted_etag(),
         "Location": format!("http://{}{}", call.request.host, call.request.raw_path),
     });
     if let Some(version_id) = &found.version_id {

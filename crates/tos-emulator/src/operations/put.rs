@@ -6,7 +6,7 @@ use super::{Call, Route, Target, attributes, encryption, incoming};
 use crate::error::TosError;
 use crate::reply::Reply;
 use crate::request::Request;
-use crate::request::conditions::unquoted;
+use crate::request::conditions;
 use crate::store::object::Object;
 use crate::store::objects::check_key;
 
@@ -31,7 +31,7 @@ async fn put_object(call: &mut Call) -> Result<Reply, TosError> {
         .change(move |store| store.put(&bucket, &key, object, now, forbid_overwrite))
         .await?;
     let reply = Reply::ok()
-        .with("etag", &format!("\"{}\"", found.object.etag))
+        .with_some("etag", found.object.quoted_etag().as_deref())
         .with("x-tos-hash-crc64ecma", &found.object.crc64.to_string())
         .with_some("x-tos-version-id", found.version_id.as_deref());
     Ok(encryption::echo(
@@ -48,7 +48,7 @@ fn check_if_match(call: &Call) -> Result<(), TosError> {
         .or_else(|| call.request.header("if-match"));
     let Some(wanted) = wanted else { return Ok(()) };
     let found = call.service.store.find(call.bucket(), call.key(), None);
-    let matches = found.is_ok_and(|found| wanted == "*" || unquoted(wanted) == found.object.etag);
+    let matches = found.is_ok_and(|found| conditions::matches(wanted, found.object.etag.as_deref()));
     if matches {
         Ok(())
     } else {

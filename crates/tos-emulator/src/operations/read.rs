@@ -11,6 +11,7 @@ use crate::reply::{ObjectBody, Reply, ReplyBody};
 use crate::request::Request;
 use crate::request::conditions;
 use crate::request::range::ByteRange;
+use crate::store::object::Kind;
 use crate::store::objects::Found;
 
 pub(super) const ROUTES: &[Route] = &[
@@ -62,7 +63,11 @@ fn find(call: &Call) -> Result<Found, TosError> {
     let version_id = call.request.query.non_empty("versionId");
     let found = call.service.store.find(call.bucket(), call.key(), version_id)?;
     encryption::check_read(&call.request.headers, &found.object)?;
-    conditions::check(&call.request.headers, &found.object.etag, found.modified)?;
+    conditions::check(
+        &call.request.headers,
+        found.object.etag.as_deref(),
+        found.modified,
+    )?;
     Ok(found)
 }
 
@@ -70,13 +75,19 @@ fn head(call: &Call, found: &Found) -> Reply {
     let mut reply = Reply::ok();
     stored_headers::apply(&mut reply, &found.object.attributes.headers, &call.request.query);
     let reply = reply
-        .with("etag", &format!("\"{}\"", found.object.etag))
+        .with_some("etag", found.object.quoted_etag().as_deref())
+        .with_some("x-tos-object-type", object_type(found.object.kind()))
         .with("last-modified", &found.modified.http())
         .with("accept-ranges", "bytes")
         .with("x-tos-hash-crc64ecma", &found.object.crc64.to_string())
         .with("x-tos-storage-class", &found.object.attributes.storage_class)
         .with_some("x-tos-version-id", found.version_id.as_deref());
     encryption::echo(reply, found.object.attributes.encryption.as_ref())
+}
+
+/// Objects of the normal kind do not mention it.
+fn object_type(kind: Kind) -> Option<&'static str> {
+    (kind != Kind::Normal).then(|| kind.name())
 }
 
 fn with_body(call: &Call, found: &Found, range: Range<u64>, mut reply: Reply) -> Result<Reply, TosError> {

@@ -2,6 +2,7 @@
 //!
 //! All calls block (briefly: metadata is small), so the operations make changes on blocking threads.
 
+pub(crate) mod append;
 pub(crate) mod attributes;
 pub(crate) mod blob;
 pub(crate) mod bucket;

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use super::attributes::Attributes;
 use super::blob::{Blob, BlobDirectory, WrittenBlob};
 use crate::clock::Timestamp;
+use crate::crc64;
 use crate::signature::canonical::hex;
 
 /// The id of a version written while versioning was not on.
@@ -29,12 +30,19 @@ pub(crate) struct Version {
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(crate) struct Object<C = Content> {
     pub(crate) size: u64,
-    /// Without quotes.
-    pub(crate) etag: String,
+    /// Without quotes. An object has one unless it is appendable.
+    pub(crate) etag: Option<String>,
     pub(crate) crc64: u64,
     #[serde(flatten)]
     pub(crate) attributes: Attributes,
     pub(crate) content: C,
+}
+
+/// How an object came about, which is what may be done to it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Kind {
+    Normal,
+    Appendable,
 }
 
 /// Where an object's bytes come from.
@@ -74,6 +82,16 @@ pub(crate) struct VersionRecord {
     id: String,
     modified: Timestamp,
     object: Option<Object<ContentRecord>>,
+}
+
+impl Kind {
+    /// The word for it in headers and listings.
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Normal => "Normal",
+            Self::Appendable => "Appendable",
+        }
+    }
 }
 
 impl Versions {
@@ -191,11 +209,40 @@ impl Object {
     pub(crate) fn written(written: WrittenBlob, attributes: Attributes) -> Self {
         Self {
             size: written.blob.len,
-            etag: hex(&written.md5),
+            etag: Some(hex(&written.md5)),
             crc64: written.crc64,
             attributes,
             content: Content::Blobs(vec![written.blob]),
         }
+    }
+
+    /// An object that begins with these bytes and may grow.
+    pub(crate) fn appendable(written: WrittenBlob, attributes: Attributes) -> Self {
+        Self {
+            etag: None,
+            ..Self::written(written, attributes)
+        }
+    }
+
+    /// Lengthens an appendable object.
+    pub(crate) fn append(&mut self, written: WrittenBlob) {
+        self.crc64 = crc64::join(self.crc64, written.crc64, written.blob.len);
+        self.size += written.blob.len;
+        if let Content::Blobs(blobs) = &mut self.content {
+            blobs.push(written.blob);
+        }
+    }
+
+    pub(crate) fn kind(&self) -> Kind {
+        match self.etag {
+            Some(_) => Kind::Normal,
+            None => Kind::Appendable,
+        }
+    }
+
+    /// The ETag as headers and listings show it.
+    pub(crate) fn quoted_etag(&self) -> Option<String> {
+        self.etag.as_ref().map(|etag| format!("\"{etag}\""))
     }
 
     pub(crate) fn is_virtual(&self, seed: u64, size: u64) -> bool {

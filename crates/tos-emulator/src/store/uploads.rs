@@ -141,7 +141,7 @@ fn assemble(start: &UploadStart, parts: &[&Part]) -> Object {
     }
     Object {
         size,
-        etag: format!("{}-{}", hex(&digests.finalize()), parts.len()),
+        etag: Some(format!("{}-{}", hex(&digests.finalize()), parts.len())),
         crc64,
         attributes: start.attributes.clone(),
         content: Content::Blobs(parts.iter().map(|part| part.blob.clone()).collect()),

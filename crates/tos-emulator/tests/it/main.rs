@@ -1,6 +1,7 @@
 //! The emulator over real sockets, by a client that shares no code with it. One module per promise.
 
 mod addressing;
+mod append;
 mod binary;
 mod client;
 mod control;
