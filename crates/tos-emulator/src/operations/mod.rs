@@ -15,6 +15,7 @@ mod multipart;
 mod put;
 mod read;
 mod stored_headers;
+mod symlink;
 mod traffic_limit;
 mod versioning;
 
@@ -30,6 +31,7 @@ use crate::error::TosError;
 use crate::reply::Reply;
 use crate::request::Request;
 use crate::service::Service;
+use crate::signature::Caller;
 use crate::store::Store;
 
 const FAMILIES: &[&[Route]] = &[
@@ -37,6 +39,7 @@ const FAMILIES: &[&[Route]] = &[
     versioning::ROUTES,
     put::ROUTES,
     append::ROUTES,
+    symlink::ROUTES,
     read::ROUTES,
     delete::ROUTES,
     multipart::ROUTES,
@@ -49,6 +52,7 @@ pub(crate) struct Call {
     pub(crate) service: Arc<Service>,
     pub(crate) request: Request,
     pub(crate) body: Incoming,
+    pub(crate) caller: Caller,
 }
 
 type Answer<'a> = Pin<Box<dyn Future<Output = Result<Reply, TosError>> + Send + 'a>>;

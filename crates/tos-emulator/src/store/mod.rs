@@ -7,6 +7,7 @@ pub(crate) mod attributes;
 pub(crate) mod blob;
 pub(crate) mod bucket;
 pub(crate) mod layout;
+pub(crate) mod links;
 mod load;
 pub(crate) mod object;
 pub(crate) mod objects;

@@ -2,10 +2,12 @@
 
 use std::sync::Arc;
 
+use md5::{Digest, Md5};
 use serde::{Deserialize, Serialize};
 
 use super::attributes::Attributes;
 use super::blob::{Blob, BlobDirectory, WrittenBlob};
+use super::links::LinkTarget;
 use crate::clock::Timestamp;
 use crate::crc64;
 use crate::signature::canonical::hex;
@@ -43,6 +45,7 @@ pub(crate) struct Object<C = Content> {
 pub(crate) enum Kind {
     Normal,
     Appendable,
+    Symlink,
 }
 
 /// Where an object's bytes come from.
@@ -52,6 +55,8 @@ pub(crate) enum Content {
     Blobs(Vec<Arc<Blob>>),
     /// Generated; see [`crate::virtual_content`].
     Virtual { seed: u64 },
+    /// None of its own: a read gets those of the target.
+    Link(LinkTarget),
 }
 
 /// [`Content`] as metadata names it.
@@ -60,6 +65,7 @@ pub(crate) enum Content {
 pub(crate) enum ContentRecord {
     Blobs(Vec<BlobRecord>),
     Virtual { seed: u64 },
+    Link(LinkTarget),
 }
 
 /// A blob as metadata names it.
@@ -90,6 +96,7 @@ impl Kind {
         match self {
             Self::Normal => "Normal",
             Self::Appendable => "Appendable",
+            Self::Symlink => "Symlink",
         }
     }
 }
@@ -161,6 +168,7 @@ impl Content {
         match self {
             Self::Blobs(blobs) => ContentRecord::Blobs(blobs.iter().map(|blob| blob.record()).collect()),
             Self::Virtual { seed } => ContentRecord::Virtual { seed: *seed },
+            Self::Link(target) => ContentRecord::Link(target.clone()),
         }
     }
 
@@ -175,7 +183,7 @@ impl Content {
     fn blobs(&self) -> impl Iterator<Item = &Blob> {
         let blobs = match self {
             Self::Blobs(blobs) => blobs.as_slice(),
-            Self::Virtual { .. } => &[],
+            Self::Virtual { .. } | Self::Link(_) => &[],
         };
         blobs.iter().map(Arc::as_ref)
     }
@@ -191,6 +199,7 @@ impl ContentRecord {
                     .collect(),
             ),
             Self::Virtual { seed } => Content::Virtual { seed },
+            Self::Link(target) => Content::Link(target),
         }
     }
 }
@@ -224,6 +233,18 @@ impl Object {
         }
     }
 
+    /// A link, whose own size is that of the name it holds.
+    pub(crate) fn link(target: LinkTarget, attributes: Attributes) -> Self {
+        let name = target.key.as_bytes();
+        Self {
+            size: name.len() as u64,
+            etag: Some(hex(&Md5::digest(name))),
+            crc64: crc64::crc64(name),
+            attributes,
+            content: Content::Link(target),
+        }
+    }
+
     /// Lengthens an appendable object.
     pub(crate) fn append(&mut self, written: WrittenBlob) {
         self.crc64 = crc64::join(self.crc64, written.crc64, written.blob.len);
@@ -234,9 +255,10 @@ impl Object {
     }
 
     pub(crate) fn kind(&self) -> Kind {
-        match self.etag {
-            Some(_) => Kind::Normal,
-            None => Kind::Appendable,
+        match (&self.content, &self.etag) {
+            (Content::Link(_), _) => Kind::Symlink,
+            (_, Some(_)) => Kind::Normal,
+            (_, None) => Kind::Appendable,
         }
     }
 

@@ -18,6 +18,7 @@ mod range_crc;
 mod reads;
 mod signatures;
 mod signing;
+mod symlinks;
 mod tls;
 mod traffic_limit;
 mod versions;
