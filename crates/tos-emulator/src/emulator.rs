@@ -20,9 +20,12 @@ use crate::log::{RequestRecord, Stats};
 use crate::operations::attributes;
 use crate::service::Service;
 use crate::signature::credential::Credential;
+use crate::store::attributes::Attributes;
 use crate::store::bucket::Versioning;
+use crate::store::links::LinkTarget;
 use crate::store::object::Object;
 use crate::store::objects::Found;
+use crate::store::restore::Tier;
 
 /// A TOS server on this machine. Dropping it stops it.
 ///
@@ -177,6 +180,39 @@ impl Emulator {
                 .store
                 .delete(bucket, key, None, self.service.clock.now()),
         );
+    }
+
+    /// Stores a symbolic link under `key`; its target is in the same bucket, or will be.
+    #[track_caller]
+    pub fn put_symlink(&self, bucket: &str, key: &str, target: &str) -> ObjectSummary {
+        let target = LinkTarget {
+            bucket: bucket.to_owned(),
+            key: target.to_owned(),
+        };
+        let link = Object::link(target, Attributes::default());
+        let now = self.service.clock.now();
+        expect(self.service.store.put(bucket, key, link, now, false)).into()
+    }
+
+    /// Appends to an appendable object, or makes one.
+    #[track_caller]
+    pub fn append_object(&self, bucket: &str, key: &str, content: impl Into<Bytes>) -> ObjectSummary {
+        expect(self.service.append(bucket, key, &content.into())).into()
+    }
+
+    /// Starts the restoration of an archived object, which takes five hours by the emulator's clock, or until
+    /// [`finish_restore`](Self::finish_restore). It can then be read for `days` days.
+    #[track_caller]
+    pub fn restore_object(&self, bucket: &str, key: &str, days: u32) {
+        let now = self.service.clock.now();
+        let start = |object: &mut Object, _: &mut _| object.restore(now, days, Tier::Standard);
+        expect(self.service.store.change_object(bucket, key, None, start));
+    }
+
+    /// Ends the restoration of an archived object at once: from now on it can be read.
+    #[track_caller]
+    pub fn finish_restore(&self, bucket: &str, key: &str) {
+        expect(self.service.finish_restore(bucket, key));
     }
 
     /// Puts a fault rule in force.

@@ -14,6 +14,7 @@ mod list_versions;
 mod multipart;
 mod put;
 mod read;
+mod restore;
 mod stored_headers;
 mod symlink;
 mod traffic_limit;
@@ -27,12 +28,15 @@ use http::Method;
 use hyper::body::Incoming;
 use tokio::task::spawn_blocking;
 
+use crate::clock::Timestamp;
 use crate::error::TosError;
 use crate::reply::Reply;
 use crate::request::Request;
 use crate::service::Service;
 use crate::signature::Caller;
 use crate::store::Store;
+use crate::store::object::Object;
+use crate::store::objects::Found;
 
 const FAMILIES: &[&[Route]] = &[
     buckets::ROUTES,
@@ -41,6 +45,7 @@ const FAMILIES: &[&[Route]] = &[
     append::ROUTES,
     symlink::ROUTES,
     read::ROUTES,
+    restore::ROUTES,
     delete::ROUTES,
     multipart::ROUTES,
     list::ROUTES,
@@ -168,6 +173,17 @@ impl Call {
     /// The key; operations on objects have one by their route.
     fn key(&self) -> &str {
         self.request.address.key.as_deref().unwrap_or_default()
+    }
+
+    /// Changes the object that the request is about, or the version that it names, in place.
+    async fn change_object<T: Send + 'static>(
+        &self,
+        change: impl FnOnce(&mut Object, &mut Timestamp) -> Result<T, TosError> + Send + 'static,
+    ) -> Result<(Found, T), TosError> {
+        let (bucket, key) = (self.bucket().to_owned(), self.key().to_owned());
+        let version_id = self.request.query.non_empty("versionId").map(str::to_owned);
+        self.change(move |store| store.change_object(&bucket, &key, version_id.as_deref(), change))
+            .await
     }
 
     /// Changes the store on a thread that may block.

@@ -4,7 +4,7 @@ use std::ops::Range;
 
 use http::{Method, StatusCode};
 
-use super::{Call, Route, Target, encryption, stored_headers, traffic_limit};
+use super::{Call, Route, Target, encryption, restore, stored_headers, traffic_limit};
 use crate::content::range_crc::{ASKED_TRAILER, CODING};
 use crate::error::TosError;
 use crate::reply::{ObjectBody, Reply, ReplyBody};
@@ -36,6 +36,7 @@ pub(super) const ROUTES: &[Route] = &[
 
 fn get_object(call: &Call) -> Result<Reply, TosError> {
     let found = resolve(call)?;
+    found.content().object.check_restored(call.service.clock.now())?;
     let size = found.content().object.size;
     let asked = call.request.header("range").and_then(ByteRange::parse);
     let Some(asked) = asked else {
@@ -91,7 +92,7 @@ fn check_access(call: &Call, found: &Resolved) -> Result<(), TosError> {
     }
 }
 
-/// Size, ETag, CRC64, storage class and encryption are those of the content; all else is a link's own.
+/// Size, ETag, CRC64, storage class, restoration and encryption are those of the content; all else is a link's own.
 fn head(call: &Call, found: &Resolved) -> Reply {
     let (own, content) = (&found.own.object, &found.content().object);
     let mut reply = Reply::ok();
@@ -106,6 +107,7 @@ fn head(call: &Call, found: &Resolved) -> Reply {
         .with_some("x-tos-object-type", object_type(own.kind()))
         .with_some("x-tos-symlink-target-size", target_size.as_deref())
         .with_some("x-tos-version-id", found.own.version_id.as_deref());
+    let reply = restore::tell(reply, content, call.service.clock.now());
     encryption::echo(reply, content.attributes.encryption.as_ref())
 }
 

@@ -47,11 +47,14 @@ impl Store {
                 let object = Object::appendable(appendix.written, appendix.attributes);
                 self.put_into((bucket_name, bucket), key, object, now, false)
             }
-            Some(_) => self.change_in((bucket_name, bucket), key, None, |object, modified| {
-                object.append(appendix.written);
-                *modified = now;
-                Ok(())
-            }),
+            Some(_) => {
+                let appended = self.change_in((bucket_name, bucket), key, None, |object, modified| {
+                    object.append(appendix.written);
+                    *modified = now;
+                    Ok(())
+                });
+                appended.map(|(found, ())| found)
+            }
         }
     }
 }

@@ -11,6 +11,7 @@ pub(crate) mod links;
 mod load;
 pub(crate) mod object;
 pub(crate) mod objects;
+pub(crate) mod restore;
 pub(crate) mod upload;
 mod uploads;
 

@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use super::attributes::Attributes;
 use super::blob::{Blob, BlobDirectory, WrittenBlob};
 use super::links::LinkTarget;
+use super::restore::Restore;
 use crate::clock::Timestamp;
 use crate::crc64;
 use crate::signature::canonical::hex;
@@ -37,6 +38,8 @@ pub(crate) struct Object<C = Content> {
     pub(crate) crc64: u64,
     #[serde(flatten)]
     pub(crate) attributes: Attributes,
+    #[serde(default)]
+    pub(crate) restore: Option<Restore>,
     pub(crate) content: C,
 }
 
@@ -158,6 +161,7 @@ impl<C> Object<C> {
             etag: self.etag.clone(),
             crc64: self.crc64,
             attributes: self.attributes.clone(),
+            restore: self.restore.clone(),
             content,
         }
     }
@@ -221,6 +225,7 @@ impl Object {
             etag: Some(hex(&written.md5)),
             crc64: written.crc64,
             attributes,
+            restore: None,
             content: Content::Blobs(vec![written.blob]),
         }
     }
@@ -241,6 +246,7 @@ impl Object {
             etag: Some(hex(&Md5::digest(name))),
             crc64: crc64::crc64(name),
             attributes,
+            restore: None,
             content: Content::Link(target),
         }
     }

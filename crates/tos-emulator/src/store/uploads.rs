@@ -144,6 +144,7 @@ fn assemble(start: &UploadStart, parts: &[&Part]) -> Object {
         etag: Some(format!("{}-{}", hex(&digests.finalize()), parts.len())),
         crc64,
         attributes: start.attributes.clone(),
+        restore: None,
         content: Content::Blobs(parts.iter().map(|part| part.blob.clone()).collect()),
     }
 }

@@ -2,6 +2,7 @@
 
 mod addressing;
 mod append;
+mod archives;
 mod binary;
 mod client;
 mod control;
