@@ -2,7 +2,7 @@
 
 use http::HeaderMap;
 
-use super::{encryption, stored_headers};
+use super::{encryption, stored_headers, tagging};
 use crate::error::TosError;
 use crate::store::attributes::{Attributes, STANDARD};
 
@@ -21,6 +21,7 @@ pub(crate) fn of(headers: &HeaderMap) -> Result<Attributes, TosError> {
     Ok(Attributes {
         headers: stored_headers::collect(headers),
         storage_class: storage_class(headers)?,
+        tags: tagging::in_header(headers)?,
         encryption: encryption::asked_for(headers)?,
     })
 }

@@ -17,6 +17,7 @@ mod read;
 mod restore;
 mod stored_headers;
 mod symlink;
+mod tagging;
 mod traffic_limit;
 mod versioning;
 
@@ -46,6 +47,7 @@ const FAMILIES: &[&[Route]] = &[
     symlink::ROUTES,
     read::ROUTES,
     restore::ROUTES,
+    tagging::ROUTES,
     delete::ROUTES,
     multipart::ROUTES,
     list::ROUTES,

@@ -13,7 +13,7 @@ use crate::request::conditions;
 use crate::request::range::ByteRange;
 use crate::signature::Caller;
 use crate::store::links::Resolved;
-use crate::store::object::{Content, Kind};
+use crate::store::object::{Content, Kind, Object};
 
 pub(super) const ROUTES: &[Route] = &[
     Route {
@@ -106,6 +106,7 @@ fn head(call: &Call, found: &Resolved) -> Reply {
         .with("x-tos-storage-class", &content.attributes.storage_class)
         .with_some("x-tos-object-type", object_type(own.kind()))
         .with_some("x-tos-symlink-target-size", target_size.as_deref())
+        .with_some("x-tos-tagging-count", tagging_count(own).as_deref())
         .with_some("x-tos-version-id", found.own.version_id.as_deref());
     let reply = restore::tell(reply, content, call.service.clock.now());
     encryption::echo(reply, content.attributes.encryption.as_ref())
@@ -114,6 +115,11 @@ fn head(call: &Call, found: &Resolved) -> Reply {
 /// Objects of the normal kind do not mention it.
 fn object_type(kind: Kind) -> Option<&'static str> {
     (kind != Kind::Normal).then(|| kind.name())
+}
+
+fn tagging_count(object: &Object) -> Option<String> {
+    let count = object.attributes.tags.len();
+    (count > 0).then(|| count.to_string())
 }
 
 fn with_body(call: &Call, found: &Resolved, range: Range<u64>, mut reply: Reply) -> Result<Reply, TosError> {

@@ -14,7 +14,17 @@ pub(crate) struct Attributes {
     pub(crate) headers: BTreeMap<String, String>,
     pub(crate) storage_class: String,
     #[serde(default)]
+    pub(crate) tags: Vec<Tag>,
+    #[serde(default)]
     pub(crate) encryption: Option<Encryption>,
+}
+
+/// A label of an object, as it is written on the wire and on disk.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "PascalCase")]
+pub(crate) struct Tag {
+    pub(crate) key: String,
+    pub(crate) value: String,
 }
 
 /// How an object is said to be encrypted. The bytes on the emulator's disk are always plain.
@@ -35,6 +45,7 @@ impl Default for Attributes {
         Self {
             headers: BTreeMap::new(),
             storage_class: STANDARD.to_owned(),
+            tags: Vec::new(),
             encryption: None,
         }
     }

@@ -67,7 +67,7 @@ fn unknown_sub_resources_are_unimplemented() {
     for target in [
         "/bkt?policy",
         "/bkt?lifecycle=",
-        "/bkt/k?tagging",
+        "/bkt?tagging",
         "/bkt/k?frobnicate",
         "/bkt/k?partNumber=1",
     ] {

@@ -20,6 +20,7 @@ mod reads;
 mod signatures;
 mod signing;
 mod symlinks;
+mod tagging;
 mod tls;
 mod traffic_limit;
 mod versions;
