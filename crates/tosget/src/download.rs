@@ -1,13 +1,16 @@
 //! What a caller asks for, and how it becomes something that can't be wrong.
 
 mod conditions;
+mod terms;
 
 use std::num::{NonZeroU64, NonZeroUsize};
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use crate::cancel::CancelHook;
 use crate::conditions::AskedConditions;
 use crate::config::ClientParts;
+use crate::customer_key::SsecKey;
 use crate::data_transfer::DataTransferStatus;
 use crate::destination::CheckpointPlace;
 use crate::engine::{HeadSpec, Recheck, Spec};
@@ -18,6 +21,8 @@ use crate::names::{check_bucket, check_key};
 use crate::object::ObjectId;
 use crate::on_change::OnChange;
 use crate::progress::Progress;
+use crate::terms::Terms;
+use crate::traffic_limit::TrafficLimit;
 
 /// Size of a part in bytes where none is given: 20 MiB, as in the official SDKs.
 pub const DEFAULT_PART_SIZE: u64 = 20 << 20;
@@ -47,6 +52,8 @@ pub struct DownloadFile {
     version_id: Option<String>,
     conditions: AskedConditions,
     on_change: OnChange,
+    ssec_key: Option<SsecKey>,
+    traffic_limit: Option<u64>,
     part_size: u64,
     task_num: usize,
     enable_checkpoint: bool,
@@ -73,6 +80,8 @@ impl DownloadFile {
             version_id: None,
             conditions: AskedConditions::default(),
             on_change: OnChange::Fail,
+            ssec_key: None,
+            traffic_limit: None,
             part_size: DEFAULT_PART_SIZE,
             task_num: DEFAULT_TASK_NUM,
             enable_checkpoint: true,
@@ -216,10 +225,16 @@ impl DownloadFile {
             (true, Some(path)) if path.as_os_str().is_empty() => CheckpointPlace::Beside,
             (true, Some(path)) => CheckpointPlace::At(path),
         };
+        let traffic_limit = self.traffic_limit.map(TrafficLimit::new).transpose()?;
+        terms::warn_of_listeners(self.ssec_key.as_ref(), &client.endpoint);
         Ok(Spec {
             object: object_id(client, self.bucket, self.key, self.version_id)?,
             conditions: self.conditions.check()?,
             on_change: self.on_change,
+            terms: Arc::new(Terms {
+                ssec_key: self.ssec_key,
+                traffic_limit,
+            }),
             file_path: self.file_path,
             part_size,
             task_num,
@@ -245,6 +260,7 @@ pub struct HeadObject {
     key: String,
     version_id: Option<String>,
     conditions: AskedConditions,
+    ssec_key: Option<SsecKey>,
 }
 
 impl HeadObject {
@@ -255,6 +271,7 @@ impl HeadObject {
             key: key.into(),
             version_id: None,
             conditions: AskedConditions::default(),
+            ssec_key: None,
         }
     }
 
@@ -265,9 +282,14 @@ impl HeadObject {
     }
 
     pub(crate) fn into_spec(self, client: &ClientParts) -> Result<HeadSpec> {
+        terms::warn_of_listeners(self.ssec_key.as_ref(), &client.endpoint);
         Ok(HeadSpec {
             object: object_id(client, self.bucket, self.key, self.version_id)?,
             conditions: self.conditions.check()?,
+            terms: Terms {
+                ssec_key: self.ssec_key,
+                traffic_limit: None,
+            },
             retries: client.first_retries(),
         })
     }

@@ -11,6 +11,7 @@ mod conditions;
 mod config;
 mod coverage;
 mod credentials;
+mod customer_key;
 mod data_transfer;
 mod destination;
 mod download;
@@ -36,8 +37,10 @@ mod signing;
 mod source;
 mod storage;
 mod temporary;
+mod terms;
 #[cfg(test)]
 mod testing;
+mod traffic_limit;
 mod transfer;
 mod verify;
 
@@ -48,6 +51,7 @@ pub use credentials::{
     Anonymous, Credentials, CredentialsFuture, CredentialsProvider, EnvironmentCredentials,
     EnvironmentCredentialsError,
 };
+pub use customer_key::SsecKey;
 pub use data_transfer::{DataTransferStatus, DataTransferType};
 pub use download::{DEFAULT_PART_SIZE, DEFAULT_TASK_NUM, DownloadFile, HeadObject};
 pub use engine::Recheck;

@@ -36,6 +36,7 @@ use crate::outcome::DownloadFileOutput;
 use crate::progress::Progress;
 use crate::source::Source;
 use crate::storage::Storage;
+use crate::terms::Terms;
 use crate::verify::Verification;
 
 use earlier::Earlier;
@@ -48,6 +49,7 @@ pub(crate) struct Spec {
     pub(crate) object: ObjectId,
     pub(crate) conditions: Conditions,
     pub(crate) on_change: OnChange,
+    pub(crate) terms: Arc<Terms>,
     pub(crate) file_path: PathBuf,
     pub(crate) part_size: NonZeroU64,
     pub(crate) task_num: NonZeroUsize,
@@ -70,6 +72,7 @@ pub(crate) struct Spec {
 pub(crate) struct HeadSpec {
     pub(crate) object: ObjectId,
     pub(crate) conditions: Conditions,
+    pub(crate) terms: Terms,
     pub(crate) retries: u32,
 }
 
@@ -150,6 +153,7 @@ impl Engine {
             source: &*self.source,
             object: &spec.object,
             conditions: &spec.conditions,
+            terms: &spec.terms,
             retries: spec.retries,
             progress: &Progress::new(),
         };
@@ -161,6 +165,7 @@ impl Engine {
             source: &*self.source,
             object: &spec.object,
             conditions: &spec.conditions,
+            terms: &spec.terms,
             retries: spec.first_retries,
             progress: &spec.progress,
         }

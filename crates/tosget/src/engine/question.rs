@@ -11,6 +11,7 @@ use crate::range::ByteRange;
 use crate::response::ResponseHead;
 use crate::retry::{Decision, Patience};
 use crate::source::{Attempt, HeadRequest, RangeRequest, RangeResponse, Source};
+use crate::terms::Terms;
 use crate::verify::{answered_range, same_object};
 
 /// Whom to ask about what.
@@ -19,6 +20,7 @@ pub(super) struct Question<'a> {
     pub(super) source: &'a dyn Source,
     pub(super) object: &'a ObjectId,
     pub(super) conditions: &'a Conditions,
+    pub(super) terms: &'a Terms,
     pub(super) retries: u32,
     pub(super) progress: &'a Progress,
 }
@@ -34,6 +36,7 @@ impl Question<'_> {
             let request = HeadRequest {
                 object: self.object,
                 conditions: self.conditions,
+                terms: self.terms,
                 attempt: self.attempt(&patience),
             };
             self.progress.requested();
@@ -70,6 +73,7 @@ impl Question<'_> {
                 range,
                 pin: pin.filter(|_| self.conditions.is_empty()),
                 conditions: Some(self.conditions),
+                terms: self.terms,
                 attempt: self.attempt(&patience),
             };
             self.progress.requested();

@@ -242,8 +242,14 @@ fn hint_for_network(error: &AttemptError) -> Option<&'static str> {
     }
 }
 
+/// The error number of a read without the key that the object is encrypted with, or with another one.
+const KEY_MISSING: &str = "0015-00000008";
+
 fn hint_for_refusal(server: &TosServerError) -> Option<String> {
     let hint = match (server.status_code, server.code.as_str()) {
+        _ if server.ec == KEY_MISSING => {
+            "the object is encrypted with its owner's key (SSE-C): it can be read with that very key only"
+        }
         (_, "NoSuchBucket") => {
             "check the bucket's name, and that the endpoint is the one of the bucket's region"
         }

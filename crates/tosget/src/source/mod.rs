@@ -17,6 +17,7 @@ use crate::error::attempt::AttemptError;
 use crate::object::{Fingerprint, ObjectId};
 use crate::range::ByteRange;
 use crate::response::ResponseHead;
+use crate::terms::Terms;
 
 /// A future that a trait object can return.
 pub(crate) type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
@@ -49,6 +50,7 @@ pub(crate) struct Attempt {
 pub(crate) struct HeadRequest<'a> {
     pub(crate) object: &'a ObjectId,
     pub(crate) conditions: &'a Conditions,
+    pub(crate) terms: &'a Terms,
     pub(crate) attempt: Attempt,
 }
 
@@ -61,6 +63,7 @@ pub(crate) struct RangeRequest<'a> {
     pub(crate) pin: Option<&'a Fingerprint>,
     /// What the caller demands of the object; only the first request of a call says so.
     pub(crate) conditions: Option<&'a Conditions>,
+    pub(crate) terms: &'a Terms,
     pub(crate) attempt: Attempt,
 }
 

@@ -62,6 +62,7 @@ impl Transfer {
             range,
             pin,
             conditions: None,
+            terms: &self.terms,
             attempt,
         };
         self.progress.requested();

@@ -5,7 +5,7 @@ use std::time::{Duration, SystemTime};
 use tos_emulator::{FaultRule, Verdict};
 use tosget::{DownloadFile, Error, ErrorKind, HeadObject, OnChange, Progress, TosClient};
 
-use crate::support::{BUCKET, MIB, World};
+use crate::support::{BUCKET, MIB, World, carries};
 
 const SIZE: u64 = 6 * MIB;
 
@@ -43,14 +43,6 @@ async fn interrupt(world: &World, request: &DownloadFile) {
     world.emulator.clear_faults();
 }
 
-fn checkpoint_bytes(world: &World) -> Vec<(String, Vec<u8>)> {
-    let read = |name: String| {
-        let bytes = std::fs::read(world.folder.path().join(&name)).expect("readable");
-        (name, bytes)
-    };
-    world.files().into_iter().map(read).collect()
-}
-
 #[tokio::test]
 async fn conditions_that_hold_change_nothing_and_are_said_once() {
     let world = World::new().await;
@@ -63,9 +55,6 @@ async fn conditions_that_hold_change_nothing_and_are_said_once() {
         .with_if_unmodified_since(SystemTime::now() + DAY);
     world.client().download_file(request).await.expect("all hold");
     world.assert_destination_is_virtual(1, SIZE);
-    let sent = |request: &tos_emulator::RequestRecord, name: &str| {
-        request.headers.iter().any(|(header, _)| header == name)
-    };
     let (first, later) = world
         .gets()
         .split_first()
@@ -77,10 +66,10 @@ async fn conditions_that_hold_change_nothing_and_are_said_once() {
         "if-modified-since",
         "if-unmodified-since",
     ] {
-        assert!(sent(&first, name), "{name}");
+        assert!(carries(&first, name), "{name}");
         let expected = name == "if-match";
         assert!(
-            later.iter().all(|request| sent(request, name) == expected),
+            later.iter().all(|request| carries(request, name) == expected),
             "{name}"
         );
     }
@@ -176,7 +165,7 @@ async fn a_condition_that_does_not_hold_leaves_the_checkpoint_as_it_was() {
     let world = World::new().await;
     let etag = etag(&world, 1);
     interrupt(&world, &world.request("k")).await;
-    let before = checkpoint_bytes(&world);
+    let before = world.contents();
     for (request, status) in [
         (world.request("k").with_if_match("other"), 412),
         (world.request("k").with_if_none_match(&etag), 304),
@@ -193,7 +182,7 @@ async fn a_condition_that_does_not_hold_leaves_the_checkpoint_as_it_was() {
     ] {
         let error = world.client().download_file(request).await.expect_err("refused");
         assert_is_refusal(&error, status, "the condition ");
-        assert!(checkpoint_bytes(&world) == before, "the checkpoint was touched");
+        assert!(world.contents() == before, "the checkpoint was touched");
     }
     let done = world
         .client()

@@ -4,6 +4,8 @@ mod support;
 
 mod addressing;
 mod conditions;
+mod encryption;
 mod faults;
 mod journeys;
 mod refusals;
+mod traffic_limit;

@@ -56,6 +56,7 @@ impl Bench {
             },
             conditions: Conditions::default(),
             on_change: OnChange::Fail,
+            terms: Arc::default(),
             file_path: self.destination(),
             part_size: NonZeroU64::new(PART).expect("not zero"),
             task_num: NonZeroUsize::new(3).expect("not zero"),

@@ -10,6 +10,7 @@ use http_body_util::Empty;
 
 use crate::conditions::{Conditions, HttpDate};
 use crate::credentials::Credentials;
+use crate::customer_key::{self, SsecKey};
 use crate::endpoint::{Endpoint, Region};
 use crate::error::attempt::AttemptError;
 use crate::object::{Fingerprint, ObjectId};
@@ -21,6 +22,10 @@ const CONTENT_SHA256: HeaderName = HeaderName::from_static("x-tos-content-sha256
 const DATE: HeaderName = HeaderName::from_static("x-tos-date");
 const SECURITY_TOKEN: HeaderName = HeaderName::from_static("x-tos-security-token");
 const TRAILER: HeaderName = HeaderName::from_static("x-tos-trailer");
+const SSEC_ALGORITHM: HeaderName = HeaderName::from_static("x-tos-server-side-encryption-customer-algorithm");
+const SSEC_KEY: HeaderName = HeaderName::from_static("x-tos-server-side-encryption-customer-key");
+const SSEC_KEY_MD5: HeaderName = HeaderName::from_static("x-tos-server-side-encryption-customer-key-md5");
+const TRAFFIC_LIMIT: HeaderName = HeaderName::from_static("x-tos-traffic-limit");
 const RETRY_COUNT: HeaderName = HeaderName::from_static("x-sdk-retry-count");
 
 /// A request to be signed.
@@ -46,6 +51,7 @@ impl Request {
         let mut request = Self::new(Method::HEAD, url, label, attempt, user_agent)?;
         request.insert(ACCEPT_ENCODING, "identity")?;
         request.demand(head.conditions)?;
+        request.unlock(head.terms.ssec_key.as_ref())?;
         Ok(request)
     }
 
@@ -66,6 +72,10 @@ impl Request {
         }
         if let Some(conditions) = range.conditions {
             request.demand(conditions)?;
+        }
+        request.unlock(range.terms.ssec_key.as_ref())?;
+        if let Some(limit) = range.terms.traffic_limit {
+            request.insert(TRAFFIC_LIMIT, &limit.bits_per_second().to_string())?;
         }
         if range_crc {
             request.insert(TRAILER, "x-tos-hash-range-crc64ecma")?;
@@ -146,6 +156,16 @@ impl Request {
         conditions
             .headers()
             .try_for_each(|(name, value)| self.insert(HeaderName::from_static(name), &value))
+    }
+
+    /// Shows the key of an encrypted object.
+    fn unlock(&mut self, key: Option<&SsecKey>) -> Result<(), AttemptError> {
+        let Some(key) = key else { return Ok(()) };
+        self.insert(SSEC_ALGORITHM, customer_key::ALGORITHM)?;
+        self.insert(SSEC_KEY_MD5, key.key_md5())?;
+        let value = secret(key.expose()).map_err(|_| unsendable("SSE-C key"))?;
+        self.headers.insert(SSEC_KEY, value);
+        Ok(())
     }
 
     fn authorize(

@@ -15,6 +15,7 @@ use crate::object::ObjectId;
 use crate::range::ByteRange;
 use crate::response::ResponseHead;
 use crate::source::{Attempt, Body, HeadRequest, RangeRequest, RangeResponse, Source};
+use crate::terms::Terms;
 
 /// What the server does with the requests it gets, in their order.
 #[derive(Clone, Debug)]
@@ -204,6 +205,7 @@ pub(super) async fn get(source: &dyn Source, length: u64) -> Result<RangeRespons
         range: ByteRange::new(0, length).expect("not empty"),
         pin: None,
         conditions: None,
+        terms: &Terms::default(),
         attempt: FIRST,
     };
     source.get(request).await
@@ -217,6 +219,7 @@ pub(super) async fn head_of(source: &dyn Source, object: &ObjectId) -> Result<Re
     let request = HeadRequest {
         object,
         conditions: &Conditions::default(),
+        terms: &Terms::default(),
         attempt: FIRST,
     };
     source.head(request).await
