@@ -75,7 +75,7 @@ async fn probe_pinned(
         Err((_, AttemptError::Response(fault @ ResponseFault::Changed { .. }))) => {
             return Ok(Err(fault.to_string()));
         }
-        Err(unanswered) => return Err(question.failed(unanswered)),
+        Err(unanswered) => return Err(question.failed(unanswered).await),
     };
     let head = response.head.clone();
     let pin = Pin::new(&head);
@@ -104,7 +104,7 @@ async fn probe_fresh(
         Err((attempts, AttemptError::Server(server))) if server.status_code == 416 => {
             let head = question.head().await?;
             if head.object.content_length > 0 {
-                return Err(question.failed((attempts, AttemptError::Server(server))));
+                return Err(question.failed((attempts, AttemptError::Server(server))).await);
             }
             return Ok(Probed {
                 pin: Pin::new(&head),
@@ -113,7 +113,7 @@ async fn probe_fresh(
                 opened: None,
             });
         }
-        Err(unanswered) => return Err(question.failed(unanswered)),
+        Err(unanswered) => return Err(question.failed(unanswered).await),
     };
     let head = response.head.clone();
     let range = answered_range(asked, &head).expect("the answer was checked");

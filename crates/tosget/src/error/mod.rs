@@ -242,6 +242,11 @@ fn hint_for_network(error: &AttemptError) -> Option<&'static str> {
     }
 }
 
+/// Whether the object has to be restored from an archive class before it can be read.
+pub(crate) fn is_archived(server: &TosServerError) -> bool {
+    matches!(server.code.as_str(), "InvalidObjectState" | "ObjectNotRestored")
+}
+
 /// The error number of a read without the key that the object is encrypted with, or with another one.
 const KEY_MISSING: &str = "0015-00000008";
 
@@ -253,6 +258,9 @@ fn hint_for_refusal(server: &TosServerError) -> Option<String> {
         (_, "NoSuchBucket") => {
             "check the bucket's name, and that the endpoint is the one of the bucket's region"
         }
+        _ if server.delete_marker => {
+            "the object was deleted; where its bucket keeps versions, an older one can be named"
+        }
         (404, _) => "check the key: it is case-sensitive, and a slash more or less makes another key",
         (_, "SignatureDoesNotMatch") => "check the secret key and the region",
         (_, "AuthorizationHeaderMalformed") => "check the region: it must be the endpoint's",
@@ -260,7 +268,7 @@ fn hint_for_refusal(server: &TosServerError) -> Option<String> {
         (_, "ExpiredToken" | "InvalidSecurityToken") => {
             "get new temporary credentials and run the same download again"
         }
-        (_, "InvalidObjectState" | "ObjectNotRestored") => {
+        _ if is_archived(server) => {
             "the object is archived: restore it first, then run the same download again"
         }
         (_, "RequestTimeTooSkewed") => {

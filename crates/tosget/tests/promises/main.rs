@@ -7,5 +7,6 @@ mod conditions;
 mod encryption;
 mod faults;
 mod journeys;
+mod kinds;
 mod refusals;
 mod traffic_limit;
