@@ -5,6 +5,7 @@ mod support;
 mod addressing;
 mod conditions;
 mod encryption;
+mod examples;
 mod faults;
 mod journeys;
 mod kinds;
