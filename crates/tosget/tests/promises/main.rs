@@ -3,7 +3,11 @@
 mod support;
 
 mod addressing;
+mod conditions;
+mod encryption;
 mod examples;
 mod faults;
 mod journeys;
+mod kinds;
 mod refusals;
+mod traffic_limit;
