@@ -33,24 +33,47 @@ const MOST_REPORTS: u64 = 1 << 16;
 const REPORTS_WAITING: usize = 256;
 
 impl Session {
+    /// Tells with how much the transfer begins, and brings the rest.
+    pub(super) async fn collect(
+        self: Box<Self>,
+        spec: &Spec,
+        narrator: &Narrator,
+    ) -> Result<Box<Self>, Error> {
+        self.tell_start(narrator);
+        self.fill_gaps(spec, narrator).await
+    }
+
     /// Fetches what is missing and reads back what is doubtful. On failure everything that landed is recorded and
     /// the checkpoint is left in order.
-    pub(super) async fn collect(
+    pub(super) async fn fill_gaps(
         mut self: Box<Self>,
         spec: &Spec,
         narrator: &Narrator,
     ) -> Result<Box<Self>, Error> {
         let mut collecting = Collecting::new(&mut self, spec, narrator);
-        collecting.tell_start();
         let failure = collecting.run().await;
         let unread = !collecting.rechecking.is_done();
         match failure {
-            None => {
-                narrator.transfer_succeeded();
-                Ok(self)
-            }
+            None => Ok(self),
             Some(failure) => Err(self.give_up(spec, failure, unread).await),
         }
+    }
+
+    fn tell_start(&self, narrator: &Narrator) {
+        let doubtful_bytes = self.doubtful.iter().map(|claim| claim.range.len()).sum();
+        let bytes = self.coverage.covered() + doubtful_bytes;
+        if let Some(reason) = &self.set_aside {
+            let reason = reason.clone();
+            narrator.tell(DownloadEventType::CheckpointSetAside { reason });
+        }
+        narrator.tell(DownloadEventType::CreateTempFileSucceed);
+        if bytes > 0 {
+            narrator.tell(DownloadEventType::Resumed {
+                bytes,
+                doubtful_bytes,
+            });
+        }
+        narrator.transfer_started(bytes, self.pin.fingerprint.size);
     }
 }
 
@@ -189,25 +212,6 @@ impl<'a> Collecting<'a> {
         Error::from_attempt(&doing, attempts, error)
     }
 
-    /// Tells with how much the transfer begins.
-    fn tell_start(&self) {
-        let bytes = self.session.coverage.covered() + self.rechecking_bytes;
-        if let Some(reason) = &self.session.set_aside {
-            let reason = reason.clone();
-            self.narrator
-                .tell(DownloadEventType::CheckpointSetAside { reason });
-        }
-        self.narrator.tell(DownloadEventType::CreateTempFileSucceed);
-        if bytes > 0 {
-            self.narrator.tell(DownloadEventType::Resumed {
-                bytes,
-                doubtful_bytes: self.rechecking_bytes,
-            });
-        }
-        self.narrator
-            .transfer_started(bytes, self.session.pin.fingerprint.size);
-    }
-
     async fn record(&mut self, batch: &mut Vec<Report>) {
         let records = batch.drain(..).filter_map(|report| self.note(report)).collect();
         if let Err(error) = self.session.recorder.record(records).await {
@@ -322,7 +326,7 @@ impl Rechecks {
 
 impl Session {
     /// Leaves the checkpoint so that the next run can go on, or removes it where that was asked for.
-    async fn give_up(mut self: Box<Self>, spec: &Spec, failure: Error, unread: bool) -> Error {
+    pub(super) async fn give_up(mut self: Box<Self>, spec: &Spec, failure: Error, unread: bool) -> Error {
         let lost = failure.kind() == ErrorKind::CheckpointHeld;
         let aborted = failure.kind() == ErrorKind::Canceled && spec.cancel.is_abort();
         let worthless = self.coverage.covered() == 0 && !unread;

@@ -84,6 +84,9 @@ impl Session {
         }
         Error::new(ErrorKind::Verification, message)
             .with_source(difference)
-            .with_hint("run the same download again: it starts afresh; if it fails again, a proxy or disk alters the bytes")
+            .with_hint(
+                "all of it was fetched twice, with the same result: a proxy on the way alters the bytes, or the CRC64 that the \
+                 service keeps is wrong",
+            )
     }
 }

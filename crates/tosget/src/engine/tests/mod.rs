@@ -1,6 +1,7 @@
 //! The engine against a scripted source: one test a promise, named after it.
 
 mod control;
+mod mending;
 mod restarts;
 mod schedules;
 mod stragglers;

@@ -121,14 +121,7 @@ impl Schedule {
             self.between_calls();
         }
         self.source.follow(|_, _| Verdict::Serve);
-        let mut result = self.download(self.spec()).await;
-        if self.altered_unnoticed
-            && result
-                .as_ref()
-                .is_err_and(|error| error.kind() == ErrorKind::Verification)
-        {
-            result = self.download(self.spec()).await;
-        }
+        let result = self.download(self.spec()).await;
         result.unwrap_or_else(|error| panic!("nothing disturbs this call, and it fails: {error:?}"));
         let file = self.disk.read(destination()).expect("the destination is there");
         assert!(
