@@ -3,6 +3,7 @@
 use std::collections::VecDeque;
 use std::sync::Mutex;
 use std::task::{Context, Poll};
+use std::time::SystemTime;
 
 use bytes::Bytes;
 
@@ -47,6 +48,7 @@ pub(crate) struct Served {
     pub(crate) bytes: Bytes,
     pub(crate) etag: Option<String>,
     pub(crate) crc64: Option<u64>,
+    pub(crate) last_modified: Option<SystemTime>,
 }
 
 impl Served {
@@ -56,6 +58,7 @@ impl Served {
             bytes: bytes.into(),
             etag: Some(etag.to_owned()),
             crc64,
+            last_modified: None,
         }
     }
 }
@@ -210,6 +213,7 @@ fn head_of(served: &Served) -> ResponseHead {
         content_length: served.bytes.len() as u64,
         etag: served.etag.clone(),
         hash_crc64ecma: served.crc64,
+        last_modified: served.last_modified,
         ..Default::default()
     };
     ResponseHead {

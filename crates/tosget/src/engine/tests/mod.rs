@@ -1,6 +1,7 @@
 //! The engine against a scripted source: one test a promise, named after it.
 
 mod control;
+mod mtime;
 mod restarts;
 mod telling;
 
@@ -62,6 +63,7 @@ impl Bench {
             task_num: NonZeroUsize::new(3).expect("not zero"),
             checkpoint: CheckpointPlace::Beside,
             recheck: Recheck::Auto,
+            preserve_mtime: false,
             enable_crc: true,
             first_retries: 0,
             max_retries: 0,
