@@ -2,6 +2,7 @@
 
 #![deny(missing_docs)]
 
+mod allowance;
 pub mod blocking;
 mod cancel;
 mod checksum;
@@ -25,6 +26,7 @@ mod limiter;
 mod names;
 mod object;
 mod object_url;
+mod offload;
 mod on_change;
 mod outcome;
 mod plan;
@@ -36,6 +38,7 @@ mod retry;
 mod signing;
 mod source;
 mod storage;
+mod stragglers;
 mod temporary;
 mod terms;
 #[cfg(test)]

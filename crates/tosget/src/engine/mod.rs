@@ -7,6 +7,7 @@
 //! The engine knows all the pieces and no face: no environment variable, no terminal, no command line.
 
 mod collect;
+mod crew;
 mod earlier;
 mod finish;
 mod prepare;
@@ -22,8 +23,6 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use tokio::task::spawn_blocking;
-
 use crate::cancel::CancelHook;
 use crate::conditions::Conditions;
 use crate::destination::{BadDestination, CheckpointPlace, Destination, Places, resolve};
@@ -31,6 +30,7 @@ use crate::error::{Error, ErrorKind};
 use crate::events::{DownloadEventType, Listeners, Narrator};
 use crate::limiter::RateLimiter;
 use crate::object::{HeadObjectOutput, ObjectId};
+use crate::offload::offload;
 use crate::on_change::OnChange;
 use crate::outcome::DownloadFileOutput;
 use crate::progress::Progress;
@@ -248,7 +248,7 @@ fn canceled() -> Error {
 
 /// Runs file work where it may block.
 async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> T {
-    spawn_blocking(work)
+    offload(work)
         .await
         .expect("file work neither panics nor is aborted")
 }

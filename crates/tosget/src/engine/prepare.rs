@@ -299,7 +299,7 @@ impl Preparation {
             Recheck::Never => true,
             Recheck::Always => false,
             Recheck::Auto => earlier.seal().is_some_and(|(seal, boot_id)| {
-                let me = current_owner([0; 16]);
+                let me = current_owner(&*self.engine.storage, [0; 16]);
                 let same_boot = me.boot_id != [0; 16] && me.boot_id == boot_id;
                 same_boot && seal == left.stat.into() && seal.len == self.probed.pin.fingerprint.size
             }),
@@ -309,7 +309,7 @@ impl Preparation {
     fn adopt(&self, journal: crate::journal::FoundJournal) -> Result<Option<Journal>, Error> {
         let path = self.places.journal.as_deref().unwrap_or(&self.places.temporary);
         journal
-            .adopt(current_owner(token()))
+            .adopt(current_owner(&*self.engine.storage, token()))
             .map_err(|error| Error::disk("take over the checkpoint", path, error))
     }
 
@@ -338,7 +338,7 @@ impl Preparation {
             &**storage,
             path,
             &identity,
-            current_owner(token()),
+            current_owner(&**storage, token()),
             fastrand::u64(..),
         );
         match created.map_err(|error| Error::disk("create the checkpoint", path, error))? {

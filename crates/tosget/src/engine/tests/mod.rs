@@ -3,6 +3,8 @@
 mod control;
 mod mtime;
 mod restarts;
+mod schedules;
+mod stragglers;
 mod telling;
 
 use std::fs;
@@ -12,7 +14,7 @@ use std::sync::Arc;
 use super::*;
 use crate::checksum::Crc64;
 use crate::journal::{FoundJournal, Look};
-use crate::storage::SystemStorage;
+use crate::storage::{OpenMode, SystemStorage};
 use crate::testing::faulty_storage::FaultyStorage;
 use crate::testing::object_bytes;
 use crate::testing::scripted_source::{ScriptedSource, Served, Verdict};
@@ -50,28 +52,8 @@ impl Bench {
 
     fn spec(&self) -> Spec {
         Spec {
-            object: ObjectId {
-                bucket: "bucket".into(),
-                key: "dir/object.bin".into(),
-                version_id: None,
-            },
-            conditions: Conditions::default(),
-            on_change: OnChange::Fail,
-            terms: Arc::default(),
             file_path: self.destination(),
-            part_size: NonZeroU64::new(PART).expect("not zero"),
-            task_num: NonZeroUsize::new(3).expect("not zero"),
-            checkpoint: CheckpointPlace::Beside,
-            recheck: Recheck::Auto,
-            preserve_mtime: false,
-            enable_crc: true,
-            first_retries: 0,
-            max_retries: 0,
-            idle: Duration::from_secs(30),
-            limiter: None,
-            listeners: Listeners::default(),
-            cancel: CancelHook::new(),
-            progress: Progress::new(),
+            ..plain_spec()
         }
     }
 
@@ -140,6 +122,34 @@ impl Bench {
             .iter()
             .map(|asked| asked.range.len())
             .sum()
+    }
+}
+
+/// A download of the object, to nowhere.
+fn plain_spec() -> Spec {
+    Spec {
+        object: ObjectId {
+            bucket: "bucket".into(),
+            key: "dir/object.bin".into(),
+            version_id: None,
+        },
+        conditions: Conditions::default(),
+        on_change: OnChange::Fail,
+        terms: Arc::default(),
+        file_path: PathBuf::new(),
+        part_size: NonZeroU64::new(PART).expect("not zero"),
+        task_num: NonZeroUsize::new(3).expect("not zero"),
+        checkpoint: CheckpointPlace::Beside,
+        recheck: Recheck::Auto,
+        preserve_mtime: false,
+        enable_crc: true,
+        first_retries: 0,
+        max_retries: 0,
+        idle: Duration::from_secs(30),
+        limiter: None,
+        listeners: Listeners::default(),
+        cancel: CancelHook::new(),
+        progress: Progress::new(),
     }
 }
 
