@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use clap::{ArgAction, Args as ClapArgs, Parser, Subcommand, ValueEnum};
 
+use crate::conditions::{ConditionArgs, OnChangeArg};
 use crate::console::Console;
 use crate::duration;
 use crate::exit::Exit;
@@ -14,6 +15,7 @@ use crate::limits::LimitArgs;
 use crate::object_name::ObjectName;
 use crate::report;
 use crate::size::Size;
+use crate::ssec_key::SsecKeyArgs;
 
 /// Resumable, parallel, verified downloads from TOS, Volcengine's object store
 ///
@@ -93,6 +95,15 @@ pub(crate) struct GetArgs {
     #[arg(long, value_enum, value_name = "WHEN", default_value_t = RecheckArg::Auto)]
     pub(crate) recheck: RecheckArg,
 
+    /// When the object is replaced during the download: fail, or restart[:N], which downloads the new one from the
+    /// beginning, at most N times (3) [default: fail]
+    #[arg(long, value_name = "WHAT")]
+    pub(crate) on_change: Option<OnChangeArg>,
+
+    /// Give the file the object's modification time
+    #[arg(long)]
+    pub(crate) preserve_mtime: bool,
+
     /// Don't compare the CRC64 of the file with the object's
     #[arg(long)]
     pub(crate) no_crc: bool,
@@ -103,6 +114,12 @@ pub(crate) struct GetArgs {
 
     #[command(flatten)]
     pub(crate) limits: LimitArgs,
+
+    #[command(flatten)]
+    pub(crate) conditions: ConditionArgs,
+
+    #[command(flatten)]
+    pub(crate) ssec_key: SsecKeyArgs,
 
     /// Print the result, or the error, as one JSON object to stdout, and nothing else
     #[arg(long, help_heading = "Output")]
@@ -120,6 +137,12 @@ pub(crate) struct StatArgs {
     /// Version of the object [default: the current one]
     #[arg(long, value_name = "ID")]
     pub(crate) version_id: Option<String>,
+
+    #[command(flatten)]
+    pub(crate) conditions: ConditionArgs,
+
+    #[command(flatten)]
+    pub(crate) ssec_key: SsecKeyArgs,
 
     /// Print the result, or the error, as one JSON object to stdout, and nothing else
     #[arg(long, help_heading = "Output")]

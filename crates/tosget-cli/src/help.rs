@@ -20,6 +20,8 @@ Environment:
   TOS_ACCESS_KEY, TOS_SECRET_KEY   the keys to sign with (there are no flags for them)
   TOS_SECURITY_TOKEN               the token that temporary keys come with
   TOS_ENDPOINT, TOS_REGION         as --endpoint and --region
+  TOS_SSEC_KEY                     key of objects encrypted with their owner's key (SSE-C),
+                                   base64; --ssec-key-file goes before it
   NO_COLOR                         no colours
 "
     };
@@ -32,7 +34,8 @@ Exit codes:
   0    done
   1    failed (network, disk, overloaded server): the same command goes on where it stopped
   2    the command can't work as it was typed
-  3    the server refused (4xx), or the object was replaced meanwhile
+  3    the server refused (4xx), a condition such as --if-match does not hold, or the
+       object was replaced meanwhile
   4    what was downloaded is not the object (CRC64)
   5    another process is downloading to the same destination
   130  interrupted (SIGINT, SIGTERM, SIGHUP); the checkpoint is kept

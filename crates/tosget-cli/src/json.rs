@@ -28,6 +28,10 @@ pub(crate) struct DownloadedJson<'a> {
     bytes_resumed: u64,
     requests: u64,
     retries: u64,
+    /// How often the download started over because the object had been replaced.
+    restarts: u64,
+    first_request_id: Option<&'a str>,
+    last_request_id: Option<&'a str>,
     elapsed_seconds: f64,
     /// Why the checkpoint of an earlier run was set aside.
     set_aside: Option<&'a str>,
@@ -58,6 +62,16 @@ struct ObjectJson<'a> {
     symlink_target_size: Option<u64>,
     storage_class: Option<&'a str>,
     restore: Option<&'a str>,
+    restore_tier: Option<&'a str>,
+    restore_expiry_days: Option<u64>,
+    ssec_algorithm: Option<&'a str>,
+    ssec_key_md5: Option<&'a str>,
+    server_side_encryption: Option<&'a str>,
+    server_side_encryption_key_id: Option<&'a str>,
+    expiration: Option<&'a str>,
+    tagging_count: Option<u64>,
+    replication_status: Option<&'a str>,
+    website_redirect_location: Option<&'a str>,
     content_type: Option<&'a str>,
     cache_control: Option<&'a str>,
     content_disposition: Option<&'a str>,
@@ -98,6 +112,7 @@ struct ServerJson<'a> {
     ec: &'a str,
     host_id: &'a str,
     request_url: &'a str,
+    delete_marker: bool,
 }
 
 impl Downloaded {
@@ -124,6 +139,9 @@ impl Downloaded {
             bytes_resumed: self.output.bytes_resumed,
             requests: self.output.requests,
             retries: self.output.retries,
+            restarts: self.output.restarts,
+            first_request_id: self.output.first_request_id.as_deref(),
+            last_request_id: self.output.last_request_id.as_deref(),
             elapsed_seconds: self.output.elapsed.as_secs_f64(),
             set_aside: self.output.set_aside.as_deref(),
             object: object.into(),
@@ -176,6 +194,16 @@ impl<'a> From<&'a HeadObjectOutput> for ObjectJson<'a> {
             symlink_target_size: object.symlink_target_size,
             storage_class: object.storage_class.as_deref(),
             restore: object.restore.as_deref(),
+            restore_tier: object.restore_tier.as_deref(),
+            restore_expiry_days: object.restore_expiry_days,
+            ssec_algorithm: object.ssec_algorithm.as_deref(),
+            ssec_key_md5: object.ssec_key_md5.as_deref(),
+            server_side_encryption: object.server_side_encryption.as_deref(),
+            server_side_encryption_key_id: object.server_side_encryption_key_id.as_deref(),
+            expiration: object.expiration.as_deref(),
+            tagging_count: object.tagging_count,
+            replication_status: object.replication_status.as_deref(),
+            website_redirect_location: object.website_redirect_location.as_deref(),
             content_type: object.content_type.as_deref(),
             cache_control: object.cache_control.as_deref(),
             content_disposition: object.content_disposition.as_deref(),
@@ -199,6 +227,7 @@ impl<'a> From<&'a TosServerError> for ServerJson<'a> {
             ec: &server.ec,
             host_id: &server.host_id,
             request_url: &server.request_url,
+            delete_marker: server.delete_marker,
         }
     }
 }

@@ -7,6 +7,8 @@
 mod help;
 
 mod args;
+mod bit_rate;
+mod conditions;
 mod console;
 mod demo;
 mod duration;
@@ -26,9 +28,11 @@ mod rate;
 mod report;
 mod settings;
 mod size;
+mod ssec_key;
 mod stat;
 mod terminal;
 mod timestamp;
+mod when;
 
 use std::process::ExitCode;
 use std::thread::available_parallelism;

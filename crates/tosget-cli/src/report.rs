@@ -111,6 +111,11 @@ impl Downloaded {
                 &format!("an earlier checkpoint was set aside: {reason}"),
             );
         }
+        if self.output.restarts > 0 {
+            let times = human::count(self.output.restarts, "time", "times");
+            let message = format!("the object was replaced during the download, which started over {times}");
+            console.say(Tone::Advice, "note:", &message);
+        }
         console.say(Tone::Good, "done:", &self.summary());
         Exit::Done
     }
@@ -166,12 +171,18 @@ impl Known {
             ("target size", object.symlink_target_size.map(human::bytes)),
             ("storage class", object.storage_class.clone()),
             ("restore", object.restore.clone()),
+            ("restore tier", object.restore_tier.clone()),
+            ("encryption", encryption(object)),
             ("content type", object.content_type.clone()),
             ("encoding", object.content_encoding.clone()),
             ("language", object.content_language.clone()),
             ("disposition", object.content_disposition.clone()),
             ("cache control", object.cache_control.clone()),
             ("expires", object.expires.clone()),
+            ("expiration", object.expiration.clone()),
+            ("tags", object.tagging_count.map(|count| count.to_string())),
+            ("replication", object.replication_status.clone()),
+            ("redirect", object.website_redirect_location.clone()),
         ];
         let mut text = line("object", &self.name.to_string()) + &line("size", &size);
         for (label, value) in optional {
@@ -183,6 +194,14 @@ impl Known {
         }
         let request_id = object.request_id.as_deref();
         text + &request_id.map(|id| line("request id", id)).unwrap_or_default()
+    }
+}
+
+/// With whose key, and by which algorithm.
+fn encryption(object: &HeadObjectOutput) -> Option<String> {
+    match (&object.ssec_algorithm, &object.server_side_encryption) {
+        (Some(algorithm), _) => Some(format!("{algorithm}, its owner's key (SSE-C)")),
+        (None, algorithm) => algorithm.clone(),
     }
 }
 

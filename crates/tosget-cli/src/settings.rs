@@ -5,6 +5,8 @@ use std::path::{Component, Path, PathBuf};
 use tosget::{Credentials, DownloadFile, HeadObject, Recheck, TosClient, TosClientBuilder};
 
 use crate::args::{Args, ClientArgs, Command, DemoArgs, GetArgs, RecheckArg, StatArgs};
+use crate::bit_rate::BitRate;
+use crate::conditions::OnChangeArg;
 use crate::failure::Failure;
 use crate::human;
 use crate::object_name::ObjectName;
@@ -51,7 +53,7 @@ pub(crate) struct DemoSettings {
 }
 
 impl Settings {
-    /// Reads the credentials from the environment, and nothing else.
+    /// Reads the credentials and an object's key from the environment, or the key from its file, and nothing else.
     pub(crate) fn new(args: Args) -> Result<Self, Failure> {
         match args.command {
             Command::Get(args) => GetSettings::new(*args).map(Box::new).map(Self::Get),
@@ -83,6 +85,18 @@ impl GetSettings {
         if let Some(path) = args.checkpoint_file {
             request = request.with_checkpoint_file(path);
         }
+        if let Some(BitRate(bits_per_second)) = args.limits.traffic_limit {
+            request = request.with_traffic_limit(bits_per_second);
+        }
+        if let Some(OnChangeArg(on_change)) = args.on_change {
+            request = request.with_on_change(on_change);
+        }
+        if let Some(key) = args.ssec_key.read()? {
+            request = request.with_ssec_key(key);
+        }
+        request = args
+            .conditions
+            .of_download(request.with_preserve_mtime(args.preserve_mtime));
         if let Some(limiter) = args.limits.limiter()? {
             request = request.with_rate_limiter(limiter);
         }
@@ -106,10 +120,13 @@ impl StatSettings {
         if let Some(version_id) = args.version_id {
             request = request.with_version_id(version_id);
         }
+        if let Some(key) = args.ssec_key.read()? {
+            request = request.with_ssec_key(key);
+        }
         Ok(Self {
             client: args.client.into_settings()?,
             name: args.object,
-            request,
+            request: args.conditions.of_question(request),
         })
     }
 }

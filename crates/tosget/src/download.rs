@@ -59,6 +59,7 @@ pub struct DownloadFile {
     enable_checkpoint: bool,
     checkpoint_file: Option<PathBuf>,
     recheck: Recheck,
+    preserve_mtime: bool,
     progress: Progress,
     rate_limiter: Option<RateLimiter>,
     listeners: Listeners,
@@ -87,6 +88,7 @@ impl DownloadFile {
             enable_checkpoint: true,
             checkpoint_file: None,
             recheck: Recheck::Auto,
+            preserve_mtime: false,
             progress: Progress::new(),
             rate_limiter: None,
             listeners: Listeners::default(),
@@ -138,6 +140,15 @@ impl DownloadFile {
     /// When bytes of an earlier call are read back before they are believed (default [`Recheck::Auto`]).
     pub fn with_recheck(mut self, recheck: Recheck) -> Self {
         self.recheck = recheck;
+        self
+    }
+
+    /// Whether the file gets the object's time (`Last-Modified`, whole seconds) as its modification time (default: no, it tells when the
+    /// download ended, by which programs that look for new files go). Where the server tells no time, nothing is set.
+    ///
+    /// On a file system that can't set it the call fails, with everything downloaded kept.
+    pub fn with_preserve_mtime(mut self, preserve: bool) -> Self {
+        self.preserve_mtime = preserve;
         self
     }
 
@@ -240,6 +251,7 @@ impl DownloadFile {
             task_num,
             checkpoint,
             recheck: self.recheck,
+            preserve_mtime: self.preserve_mtime,
             enable_crc: client.enable_crc,
             first_retries: client.first_retries(),
             max_retries: client.max_retries(),

@@ -3,6 +3,7 @@
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::SystemTime;
 
 use bytes::Bytes;
 
@@ -138,6 +139,15 @@ impl TemporaryFile {
         self.file
             .stat()
             .map_err(|error| Error::disk("look at", &self.path, error))
+    }
+
+    /// Gives the file the object's time. Nothing may be written after it.
+    pub(crate) fn set_modified(&self, time: SystemTime) -> Result<(), Error> {
+        self.file.set_modified(time).map_err(|error| {
+            Error::disk("set the modification time of", &self.path, error).with_hint(
+                "leave the modification time as it is (no preserve_mtime): nothing has to be fetched again",
+            )
+        })
     }
 
     /// Makes the file the destination (invariant I6): its bytes are durable before it gets the name, and the name

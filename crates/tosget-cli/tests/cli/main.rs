@@ -1,9 +1,11 @@
 //! The command line's promises, kept by the real binary against the emulator. One module per promise.
 #![cfg(unix)]
 
+mod conditions;
 mod connections;
 mod demo;
 mod destinations;
+mod encryption;
 mod exit_codes;
 mod get;
 mod interruption;

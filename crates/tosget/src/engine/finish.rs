@@ -21,6 +21,7 @@ impl Session {
             Ok(verified) => verified,
             Err(difference) => return Err(self.refuse(spec, difference).await),
         };
+        self.preserve_mtime(spec).await?;
         // Sealed before the rename: should we die right after it, the next run knows the destination for what it is.
         let stat = self.scratch.file.stat()?;
         self.recorder.release(Some(stat)).await?;
@@ -31,6 +32,20 @@ impl Session {
         Ok(DownloadFileOutput {
             set_aside,
             ..output(spec, head, destination, by, Some(crc), began)
+        })
+    }
+
+    /// Gives the file the object's time, if the caller wants that and the server told it. Before it is sealed: the seal tells
+    /// the next run by which time it knows the file.
+    async fn preserve_mtime(&self, spec: &Spec) -> Result<(), Error> {
+        let Some(time) = self.head.last_modified.filter(|_| spec.preserve_mtime) else {
+            return Ok(());
+        };
+        let file = self.scratch.file.clone();
+        let set = blocking(move || file.set_modified(time)).await;
+        set.map_err(|error| match self.recorder.path() {
+            Some(journal) => error.with_checkpoint(journal),
+            None => error,
         })
     }
 

@@ -56,6 +56,8 @@ pub(crate) struct Spec {
     pub(crate) task_num: NonZeroUsize,
     pub(crate) checkpoint: CheckpointPlace,
     pub(crate) recheck: Recheck,
+    /// The file gets the object's modification time.
+    pub(crate) preserve_mtime: bool,
     pub(crate) enable_crc: bool,
     /// Failures in a row that the first request bears, when nobody knows yet whether the endpoint is right.
     pub(crate) first_retries: u32,

@@ -1,9 +1,9 @@
 //! Between the first answer and the first byte written: decide what of the earlier run is used, and have the temporary
 //! file and the journal ready.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Instant, SystemTime};
 
 use super::earlier::{Earlier, LeftTemporary, held};
 use super::probe::{EarlierFits, Probed};
@@ -20,7 +20,7 @@ use crate::outcome::DownloadFileOutput;
 use crate::plan::part_count;
 use crate::range::ByteRange;
 use crate::source::RangeResponse;
-use crate::storage::{FileKind, Storage};
+use crate::storage::{FileKind, OpenMode, Storage};
 use crate::temporary::{OpenTemporary, TemporaryFile};
 use crate::verify::{Pin, Verification};
 
@@ -229,11 +229,23 @@ impl Preparation {
             .map_err(|error| Error::disk("remove", journal, error))?;
         self.places.remove_aside(&*self.engine.storage);
         let head = self.probed.head.object.clone();
+        if let Some(time) = head.last_modified.filter(|_| self.spec.preserve_mtime) {
+            self.set_modified(path, time);
+        }
         Ok(Some(Committed {
             head,
             destination: path.clone(),
             whole: Segment { range, crc },
         }))
+    }
+
+    /// The run that committed the file may not have been asked for the object's time, as this one is. It is late for an error:
+    /// the download is done, and no journal is left that a next run could go by.
+    fn set_modified(&self, path: &Path, time: SystemTime) {
+        let file = self.engine.storage.open(path, OpenMode::Existing);
+        if let Err(error) = file.and_then(|file| file.set_modified(time)) {
+            tracing::warn!(path = %path.display(), %error, "the modification time could not be set");
+        }
     }
 
     fn reason_to_start_afresh(&self, earlier: &Earlier) -> Option<String> {

@@ -8,6 +8,7 @@ use std::fmt;
 use std::io;
 use std::path::Path;
 use std::sync::Arc;
+use std::time::SystemTime;
 
 pub(crate) use system::SystemStorage;
 
@@ -51,6 +52,9 @@ pub(crate) trait StoredFile: Send + Sync + fmt::Debug {
 
     /// Makes the file's content and length durable.
     fn sync(&self) -> io::Result<()>;
+
+    /// Sets the time of the last modification; the next write sets it anew.
+    fn set_modified(&self, time: SystemTime) -> io::Result<()>;
 
     /// Takes the exclusive lock without waiting. False if somebody else has it.
     fn try_lock(&self) -> io::Result<bool>;

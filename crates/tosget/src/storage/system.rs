@@ -4,6 +4,7 @@ use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io;
 use std::path::Path;
 use std::sync::Arc;
+use std::time::SystemTime;
 
 use super::{Allocation, FileId, FileKind, OpenMode, Stat, Storage, StoredFile};
 
@@ -130,6 +131,10 @@ impl StoredFile for SystemFile {
 
     fn sync(&self) -> io::Result<()> {
         self.0.sync_all()
+    }
+
+    fn set_modified(&self, time: SystemTime) -> io::Result<()> {
+        self.0.set_modified(time)
     }
 
     fn try_lock(&self) -> io::Result<bool> {

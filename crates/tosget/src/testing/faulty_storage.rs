@@ -5,6 +5,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
+use std::time::SystemTime;
 
 use crate::storage::{Allocation, OpenMode, Stat, Storage, StoredFile, SystemStorage};
 
@@ -50,12 +51,21 @@ impl FaultyStorage {
 
     /// Every call from the first removal of a file on fails.
     pub(crate) fn dies_at_the_first_removal() -> Self {
+        Self::dies_at_the_first("remove")
+    }
+
+    /// Every call from the first one that sets a file's time on fails.
+    pub(crate) fn dies_at_the_first_time_set() -> Self {
+        Self::dies_at_the_first("set modified")
+    }
+
+    fn dies_at_the_first(call: &'static str) -> Self {
         Self {
             fuse: Arc::new(Fuse {
                 calls: AtomicU64::new(0),
                 length: u64::MAX / 2,
                 once: false,
-                fatal: Some("remove"),
+                fatal: Some(call),
                 bytes_read: AtomicU64::new(0),
                 log: Mutex::default(),
             }),
@@ -206,6 +216,11 @@ impl StoredFile for FaultyFile {
         self.fuse.burn()?;
         self.fuse.note("sync", &self.path);
         self.file.sync()
+    }
+
+    fn set_modified(&self, time: SystemTime) -> io::Result<()> {
+        self.fuse.burn_at("set modified")?;
+        self.file.set_modified(time)
     }
 
     fn try_lock(&self) -> io::Result<bool> {

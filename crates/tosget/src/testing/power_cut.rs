@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard};
+use std::time::{SystemTime, UNIX_EPOCH};
 
 use crate::storage::{Allocation, FileId, FileKind, OpenMode, Stat, Storage, StoredFile};
 
@@ -44,8 +45,16 @@ struct Inode {
     live: Vec<u8>,
     durable: Vec<u8>,
     dirty: BTreeSet<usize>,
+    modified: i64,
     changed: i64,
     locked_by: Option<u64>,
+}
+
+impl Inode {
+    /// The content changes.
+    fn touch(&mut self, now: i64) {
+        (self.modified, self.changed) = (now, now);
+    }
 }
 
 impl Disk {
@@ -294,7 +303,7 @@ impl StoredFile for DiskFile {
             }
             file.live[from..to].copy_from_slice(bytes);
             file.dirty.extend(from / PAGE..to.div_ceil(PAGE));
-            file.changed = now;
+            file.touch(now);
             Ok(())
         })
     }
@@ -302,7 +311,7 @@ impl StoredFile for DiskFile {
     fn set_len(&self, len: u64) -> io::Result<()> {
         self.with(|file, now| {
             file.live.resize(len as usize, 0);
-            file.changed = now;
+            file.touch(now);
             Ok(())
         })
     }
@@ -311,7 +320,7 @@ impl StoredFile for DiskFile {
         self.with(|file, now| {
             if file.live.len() < len as usize {
                 file.live.resize(len as usize, 0);
-                file.changed = now;
+                file.touch(now);
             }
             Ok(Allocation::Reserved)
         })
@@ -321,6 +330,15 @@ impl StoredFile for DiskFile {
         self.with(|file, _| {
             file.durable.clone_from(&file.live);
             file.dirty.clear();
+            Ok(())
+        })
+    }
+
+    fn set_modified(&self, time: SystemTime) -> io::Result<()> {
+        let since = time.duration_since(UNIX_EPOCH).map_err(io::Error::other)?;
+        self.with(|file, now| {
+            file.modified = i64::try_from(since.as_nanos()).map_err(io::Error::other)?;
+            file.changed = now;
             Ok(())
         })
     }
@@ -353,7 +371,7 @@ fn stat(platters: &Platters, inode: u64) -> Stat {
         kind: FileKind::File,
         id: FileId { device: 1, inode },
         len: file.live.len() as u64,
-        modified_ns: file.changed,
+        modified_ns: file.modified,
         changed_ns: file.changed,
     }
 }

@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 use std::pin::Pin;
 use std::sync::Mutex;
 use std::task::{Context, Poll, ready};
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use bytes::Bytes;
 use tokio::time::{Instant, Sleep, sleep};
@@ -52,6 +52,7 @@ pub(crate) struct Served {
     pub(crate) bytes: Bytes,
     pub(crate) etag: Option<String>,
     pub(crate) crc64: Option<u64>,
+    pub(crate) last_modified: Option<SystemTime>,
 }
 
 impl Served {
@@ -61,6 +62,7 @@ impl Served {
             bytes: bytes.into(),
             etag: Some(etag.to_owned()),
             crc64,
+            last_modified: None,
         }
     }
 }
@@ -221,6 +223,7 @@ fn head_of(served: &Served) -> ResponseHead {
         content_length: served.bytes.len() as u64,
         etag: served.etag.clone(),
         hash_crc64ecma: served.crc64,
+        last_modified: served.last_modified,
         ..Default::default()
     };
     ResponseHead {

@@ -160,3 +160,26 @@ async fn cancel_abort_leaves_nothing_but_what_was_there_before() {
     assert_eq!(world.files(), ["object.bin"]);
     assert_eq!(fs::read(world.destination()).expect("there"), b"precious");
 }
+
+#[tokio::test]
+async fn conditions_renews_a_copy_only_where_the_object_is_newer() {
+    let world = world().await;
+    let (succeeded, said) = world.example("conditions", &[]).await;
+    assert!(succeeded, "{said}");
+    assert_says(
+        &said,
+        &["25165824 bytes, ETag ", "started over 0 times; requests "],
+    );
+    world.assert_destination_is_virtual(7, SIZE);
+    let (succeeded, said) = world.example("conditions", &[]).await;
+    assert!(succeeded, "{said}");
+    assert_says(&said, &["the copy is up to date"]);
+    let copy = fs::File::options()
+        .write(true)
+        .open(world.destination())
+        .expect("there");
+    copy.set_modified(std::time::SystemTime::UNIX_EPOCH).expect("set");
+    let (succeeded, said) = world.example("conditions", &[]).await;
+    assert!(succeeded, "{said}");
+    assert_says(&said, &["25165824 bytes, ETag "]);
+}

@@ -2,6 +2,7 @@
 
 mod control;
 mod mending;
+mod mtime;
 mod restarts;
 mod schedules;
 mod stragglers;
@@ -141,6 +142,7 @@ fn plain_spec() -> Spec {
         task_num: NonZeroUsize::new(3).expect("not zero"),
         checkpoint: CheckpointPlace::Beside,
         recheck: Recheck::Auto,
+        preserve_mtime: false,
         enable_crc: true,
         first_retries: 0,
         max_retries: 0,
