@@ -11,9 +11,11 @@ pub(crate) mod incoming;
 mod list;
 mod list_page;
 mod list_versions;
+mod metadata;
 mod multipart;
 mod put;
 mod read;
+mod rename;
 mod restore;
 mod stored_headers;
 mod symlink;
@@ -48,6 +50,8 @@ const FAMILIES: &[&[Route]] = &[
     read::ROUTES,
     restore::ROUTES,
     tagging::ROUTES,
+    metadata::ROUTES,
+    rename::ROUTES,
     delete::ROUTES,
     multipart::ROUTES,
     list::ROUTES,
