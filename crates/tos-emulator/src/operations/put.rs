@@ -41,7 +41,7 @@ async fn put_object(call: &mut Call) -> Result<Reply, TosError> {
 }
 
 /// The object must be there with this ETag, when the request says so.
-fn check_if_match(call: &Call) -> Result<(), TosError> {
+pub(super) fn check_if_match(call: &Call) -> Result<(), TosError> {
     let wanted = call
         .request
         .header("x-tos-if-match")

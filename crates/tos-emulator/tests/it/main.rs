@@ -6,6 +6,7 @@ mod archives;
 mod binary;
 mod client;
 mod control;
+mod copies;
 mod encryption;
 mod errors;
 mod faults;
