@@ -12,6 +12,7 @@ mod encryption;
 pub(crate) mod incoming;
 mod list;
 mod list_page;
+mod list_uploads;
 mod list_versions;
 mod metadata;
 mod multipart;
@@ -57,6 +58,7 @@ const FAMILIES: &[&[Route]] = &[
     rename::ROUTES,
     delete::ROUTES,
     multipart::ROUTES,
+    list_uploads::ROUTES,
     list::ROUTES,
     list_versions::ROUTES,
 ];
@@ -103,12 +105,14 @@ const ORDINARY_PARAMETERS: &[&str] = &[
     "marker",
     "max-keys",
     "max-parts",
+    "max-uploads",
     "part-number-marker",
     "prefix",
     "recursive",
     "reverse",
     "skipTrash",
     "start-after",
+    "upload-id-marker",
     "version-id-marker",
     "versionId",
 ];
