@@ -37,7 +37,7 @@ pub(super) const ROUTES: &[Route] = &[
 async fn copy_object(call: &mut Call) -> Result<Reply, TosError> {
     check_key(call.key())?;
     call.service.store.bucket_settings(call.bucket())?;
-    put::check_if_match(call)?;
+    put::check_conditions(call)?;
     let source = copy_source::find(call)?;
     let attributes = attributes_of_copy(call, &source)?;
     let (bucket, key) = (call.bucket().to_owned(), call.key().to_owned());

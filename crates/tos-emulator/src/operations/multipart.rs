@@ -136,6 +136,7 @@ async fn complete(call: &mut Call) -> Result<Reply, TosError> {
         check_parts(&upload, &body.parts)?
     };
     check_sizes(&upload, &numbers)?;
+    put::check_conditions(call)?;
     let completed: Vec<_> = numbers
         .iter()
         .filter_map(|number| Some((*number, upload.parts.get(number)?)))
