@@ -148,7 +148,10 @@ async fn archived_objects_are_restored_before_they_are_read() {
     emulator.finish_restore(BUCKET, "k");
     // The SDK takes the whole header for the date in it (as of 2.9.20), and so fails after the answer.
     let _ = sdk.get_object(&GetObjectInput::new(BUCKET, "k")).await;
-    assert_eq!(emulator.requests().last().and_then(|record| record.status), Some(200));
+    assert_eq!(
+        emulator.requests().last().and_then(|record| record.status),
+        Some(200)
+    );
 }
 
 #[tokio::test]
