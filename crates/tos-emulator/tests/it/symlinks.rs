@@ -1,8 +1,6 @@
 //! Symbolic links between objects.
 
-use tos_emulator::Emulator;
-
-use crate::client::{Answer, Client, emulator, ramp};
+use crate::client::{Answer, Client, emulator, emulator_in, ramp};
 
 fn link(client: &Client, target: &str) -> Answer {
     let ask = client
@@ -118,12 +116,7 @@ fn a_public_link_does_not_open_a_private_bucket() {
 #[test]
 fn links_survive_a_restart() {
     let directory = tempfile::tempdir().expect("a directory");
-    let start = || {
-        Emulator::builder()
-            .root(directory.path())
-            .spawn()
-            .expect("a free port")
-    };
+    let start = || emulator_in(directory.path());
     let first = start();
     first.create_bucket("bkt");
     first.put_object("bkt", "target", "content");
