@@ -2,15 +2,17 @@
 
 use std::num::{NonZeroU64, NonZeroUsize};
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use crate::cancel::CancelHook;
 use crate::config::ClientParts;
 use crate::destination::CheckpointPlace;
 use crate::engine::{Recheck, Spec};
 use crate::error::{Error, Result};
-use crate::names::{check_bucket, check_key};
 use crate::object::ObjectId;
 use crate::progress::Progress;
+use crate::source::Source;
+use crate::subject::Subject;
 
 /// Size of a part in bytes where none is given: 20 MiB, as in the official SDKs.
 pub const DEFAULT_PART_SIZE: u64 = 20 << 20;
@@ -34,8 +36,7 @@ const MAX_TASK_NUM: usize = 1000;
 #[derive(Clone, Debug)]
 #[must_use]
 pub struct DownloadFile {
-    bucket: String,
-    key: String,
+    subject: Subject,
     file_path: PathBuf,
     version_id: Option<String>,
     part_size: u64,
@@ -55,10 +56,30 @@ impl DownloadFile {
     /// in a slash as well, the directory it names is created and nothing is fetched. Directories that are missing are
     /// created. A symbolic link at the destination is replaced, not followed.
     pub fn new(bucket: impl Into<String>, key: impl Into<String>, file_path: impl Into<PathBuf>) -> Self {
+        Self::of(Subject::object(bucket, key), file_path.into())
+    }
+
+    /// What is at `url`, to `file_path`: a presigned URL (of [`TosClient::pre_signed_url`](crate::TosClient::pre_signed_url)
+    /// or any SDK), or a public one. Any client can run it.
+    ///
+    /// The client's proxy, TLS and time limits apply; its endpoint and credentials are not used, and nothing of them is
+    /// sent to the URL's host. The URL goes out byte for byte as it is. Its query is taken for a secret and shown nowhere.
+    ///
+    /// The checkpoint belongs to what the URL names: scheme, host, path and, if its query has one, `versionId`. So when a
+    /// URL expires, the same call with a fresh one goes on, whoever signed it. A `file_path` that is a directory means
+    /// "below it, named by the last segment of the URL's path", decoded.
+    ///
+    /// The server need not be TOS, but has to answer ranges, and to tell contents apart by an ETag, a CRC64 or a
+    /// modification time; without these an object larger than a part is refused with
+    /// [`ErrorKind::Protocol`](crate::ErrorKind::Protocol). Redirects are not followed.
+    pub fn from_pre_signed_url(url: impl Into<String>, file_path: impl Into<PathBuf>) -> Self {
+        Self::of(Subject::url(url), file_path.into())
+    }
+
+    fn of(subject: Subject, file_path: PathBuf) -> Self {
         Self {
-            bucket: bucket.into(),
-            key: key.into(),
-            file_path: file_path.into(),
+            subject,
+            file_path,
             version_id: None,
             part_size: DEFAULT_PART_SIZE,
             task_num: DEFAULT_TASK_NUM,
@@ -70,7 +91,8 @@ impl DownloadFile {
         }
     }
 
-    /// Downloads this version of the object (default: the current one). Empty means the same as not set.
+    /// Downloads this version of the object (default: the current one). Empty means the same as not set. Not with a URL,
+    /// whose query says which version it is for.
     pub fn with_version_id(mut self, version_id: impl Into<String>) -> Self {
         self.version_id = Some(version_id.into());
         self
@@ -124,7 +146,7 @@ impl DownloadFile {
     }
 
     /// Checks everything that can be checked without asking anybody.
-    pub(crate) fn into_spec(self, client: &ClientParts) -> Result<Spec> {
+    pub(crate) fn into_spec(self, client: &ClientParts) -> Result<(Arc<dyn Source>, Spec)> {
         let part_size = NonZeroU64::new(self.part_size)
             .ok_or_else(|| Error::invalid_argument("part_size is 0: a part has at least 1 byte"))?;
         let task_num = NonZeroUsize::new(self.task_num).filter(|tasks| tasks.get() <= MAX_TASK_NUM);
@@ -140,8 +162,9 @@ impl DownloadFile {
             (true, Some(path)) if path.as_os_str().is_empty() => CheckpointPlace::Beside,
             (true, Some(path)) => CheckpointPlace::At(path),
         };
-        Ok(Spec {
-            object: object_id(client, self.bucket, self.key, self.version_id)?,
+        let (source, object) = self.subject.resolve(self.version_id, client)?;
+        let spec = Spec {
+            object,
             file_path: self.file_path,
             part_size,
             task_num,
@@ -153,7 +176,8 @@ impl DownloadFile {
             idle: client.timeouts.idle,
             cancel: self.cancel_hook,
             progress: self.progress,
-        })
+        };
+        Ok((source, spec))
     }
 }
 
@@ -161,8 +185,7 @@ impl DownloadFile {
 #[derive(Clone, Debug)]
 #[must_use]
 pub struct HeadObject {
-    bucket: String,
-    key: String,
+    subject: Subject,
     version_id: Option<String>,
 }
 
@@ -170,8 +193,16 @@ impl HeadObject {
     /// About the object `key` of `bucket`.
     pub fn new(bucket: impl Into<String>, key: impl Into<String>) -> Self {
         Self {
-            bucket: bucket.into(),
-            key: key.into(),
+            subject: Subject::object(bucket, key),
+            version_id: None,
+        }
+    }
+
+    /// About what is at `url`: see [`DownloadFile::from_pre_signed_url`]. Asked by a GET of its first byte, since a URL
+    /// that is presigned for GET opens nothing to HEAD.
+    pub fn from_pre_signed_url(url: impl Into<String>) -> Self {
+        Self {
+            subject: Subject::url(url),
             version_id: None,
         }
     }
@@ -182,25 +213,7 @@ impl HeadObject {
         self
     }
 
-    pub(crate) fn into_object_id(self, client: &ClientParts) -> Result<ObjectId> {
-        object_id(client, self.bucket, self.key, self.version_id)
+    pub(crate) fn resolve(self, client: &ClientParts) -> Result<(Arc<dyn Source>, ObjectId)> {
+        self.subject.resolve(self.version_id, client)
     }
-}
-
-fn object_id(
-    client: &ClientParts,
-    bucket: String,
-    key: String,
-    version_id: Option<String>,
-) -> Result<ObjectId> {
-    // A custom domain stands for its bucket, whatever the caller calls it.
-    if !client.endpoint.is_custom_domain() {
-        check_bucket(&bucket).map_err(|error| Error::invalid_argument(error.to_string()))?;
-    }
-    check_key(&key).map_err(|error| Error::invalid_argument(error.to_string()))?;
-    Ok(ObjectId {
-        bucket,
-        key,
-        version_id: version_id.filter(|version| !version.is_empty()),
-    })
 }

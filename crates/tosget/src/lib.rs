@@ -16,6 +16,7 @@ mod encoding;
 mod endpoint;
 mod engine;
 mod error;
+mod given_url;
 mod journal;
 mod names;
 mod object;
@@ -30,6 +31,7 @@ mod retry;
 mod signing;
 mod source;
 mod storage;
+mod subject;
 mod temporary;
 #[cfg(test)]
 mod testing;

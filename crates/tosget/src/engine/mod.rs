@@ -127,7 +127,7 @@ impl Engine {
         let (storage, object) = (self.storage.clone(), spec.object.clone());
         let (file_path, checkpoint) = (spec.file_path.clone(), spec.checkpoint.clone());
         let resolved = blocking(move || -> Result<Resolved, BadDestination> {
-            match resolve(&*storage, &file_path, &object.key)? {
+            match resolve(&*storage, &file_path, object.name_below_directory())? {
                 Destination::Directory(path) => Ok(Resolved::Directory(path)),
                 Destination::File(path) => Places::new(&*storage, &path, &checkpoint).map(Resolved::File),
             }
@@ -189,6 +189,7 @@ impl Error {
             BadDestination::LeavesDirectory { .. } => {
                 self.with_hint("name the file to write to, instead of a directory")
             }
+            BadDestination::Nameless => self.with_hint("name the file to write to, instead of a directory"),
             BadDestination::IsADirectory(_) => {
                 self.with_hint("end the path with a slash to save the object below it")
             }

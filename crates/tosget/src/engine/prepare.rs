@@ -309,6 +309,7 @@ impl Preparation {
             bucket: object.bucket.clone(),
             key: object.key.clone(),
             version_id: object.version_id.clone(),
+            url: object.url.clone(),
             object: (&self.probed.pin.fingerprint).into(),
             destination: path_text(&self.places.destination),
         };

@@ -45,11 +45,7 @@ impl Bench {
 
     fn spec(&self) -> Spec {
         Spec {
-            object: ObjectId {
-                bucket: "bucket".into(),
-                key: "dir/object.bin".into(),
-                version_id: None,
-            },
+            object: ObjectId::new("bucket", "dir/object.bin"),
             file_path: self.destination(),
             part_size: NonZeroU64::new(PART).expect("not zero"),
             task_num: NonZeroUsize::new(3).expect("not zero"),

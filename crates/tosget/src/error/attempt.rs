@@ -34,6 +34,13 @@ pub(crate) enum AttemptError {
     /// The server said no.
     #[error(transparent)]
     Server(Box<TosServerError>),
+    /// A URL that was given did not open what is there. Only another URL will.
+    #[error("{server}")]
+    UrlRefused {
+        server: Box<TosServerError>,
+        /// What to do about it.
+        advice: &'static str,
+    },
     /// The answer was a success, but not to the question that was asked.
     #[error(transparent)]
     Response(#[from] ResponseFault),
@@ -52,6 +59,10 @@ pub(crate) enum ResponseFault {
     Status(u16),
     #[error("the server ignored the range and sent the whole object (status 200)")]
     RangeIgnored,
+    #[error(
+        "the server tells neither an ETag nor a settled modification time, so parts of two contents could be mixed"
+    )]
+    Indistinguishable,
     #[error("the answer has no Content-Range")]
     NoContentRange,
     #[error("the Content-Range {0:?} can't be read")]

@@ -113,13 +113,26 @@ impl Error {
                 made.0.server = Some(*server);
                 made
             }
+            AttemptError::UrlRefused { server, advice } => {
+                let mut made = Self::new(
+                    kind_of_refusal(&server),
+                    format!("could not {doing}{tries}: {server}"),
+                );
+                made.0.server = Some(*server);
+                return made.with_hint(advice);
+            }
             AttemptError::Request(reason) => Self::invalid_argument(format!("could not {doing}: {reason}")),
             AttemptError::Response(fault) => {
                 let kind = match fault {
                     ResponseFault::Changed { .. } => ErrorKind::ObjectChanged,
                     _ => ErrorKind::Protocol,
                 };
-                Self::new(kind, format!("could not {doing}{tries}")).with_source(fault)
+                let hint = hint_for_fault(&fault);
+                let made = Self::new(kind, format!("could not {doing}{tries}")).with_source(fault);
+                match hint {
+                    Some(hint) => made.with_hint(hint),
+                    None => made,
+                }
             }
             network => {
                 let hint = hint_for_network(&network);
@@ -223,6 +236,15 @@ fn hint_for_network(error: &AttemptError) -> Option<&'static str> {
         }
         AttemptError::Tls { .. } => Some(
             "if the server's certificate comes from an authority of your own, name that authority's file",
+        ),
+        _ => None,
+    }
+}
+
+fn hint_for_fault(fault: &ResponseFault) -> Option<&'static str> {
+    match fault {
+        ResponseFault::RangeIgnored | ResponseFault::Indistinguishable => Some(
+            "what such a server has can only come in one piece: set a part size of at least the object's size",
         ),
         _ => None,
     }

@@ -5,4 +5,5 @@ mod support;
 mod addressing;
 mod faults;
 mod journeys;
+mod presigned;
 mod refusals;
