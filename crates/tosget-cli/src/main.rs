@@ -19,6 +19,7 @@ mod json;
 mod logging;
 mod meter;
 mod object_name;
+mod presign;
 mod printable;
 mod progress_line;
 mod rate;
@@ -26,6 +27,7 @@ mod report;
 mod settings;
 mod size;
 mod stat;
+mod subject;
 mod terminal;
 mod timestamp;
 
@@ -61,6 +63,7 @@ fn run(settings: Settings, console: &Console, voice: Voice) -> Result<Answer, Fa
     let result = runtime.block_on(async {
         match settings {
             Settings::Get(settings) => get::get(*settings, console, voice).await,
+            Settings::Presign(settings) => presign::presign(*settings).await,
             Settings::Stat(settings) => stat::stat(*settings, console).await,
             Settings::Demo(settings) => demo::demo(settings, console).await,
         }

@@ -9,6 +9,7 @@ mod get;
 mod interruption;
 mod json;
 mod outage;
+mod presigned;
 mod progress;
 mod resume;
 mod secrets;

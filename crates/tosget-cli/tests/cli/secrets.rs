@@ -71,7 +71,7 @@ fn a_log_tells_of_each_request() {
     let stage = Stage::new();
     stage.emulator.put_object(BUCKET, "k", "content");
     let ran = stage.run(&["get", "tos://bkt/k", "-vv"]).ends_with(0);
-    ran.says("DEBUG tosget").says("done: ");
+    ran.says("DEBUG request{").says("done: ");
     let ran = stage.run(&["get", "tos://bkt/k", "-v"]).ends_with(0);
     assert!(!ran.stderr.contains("DEBUG"), "{ran:#?}");
 }
