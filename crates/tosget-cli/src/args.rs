@@ -42,7 +42,7 @@ pub(crate) struct Args {
     )]
     pub(crate) quiet: bool,
 
-    /// Log to stderr: -v warnings, -vv every request
+    /// Log to stderr: -v decisions and retries, -vv each request, -vvv each connection
     #[arg(short, long, global = true, action = ArgAction::Count, help_heading = "Output")]
     pub(crate) verbose: u8,
 }

@@ -10,13 +10,14 @@ use tokio::sync::mpsc;
 use tokio::task::{JoinError, JoinSet};
 use tokio::time::{MissedTickBehavior, interval};
 use tokio_util::sync::CancellationToken;
+use tracing::Instrument;
 
 use super::earlier::{BEAT, held};
 use super::prepare::Session;
 use super::recheck::{Rechecked, Rechecking};
 use super::{Spec, canceled};
 use crate::coverage::Standing;
-use crate::error::{Error, ErrorKind};
+use crate::error::{Error, ErrorKind, Shown};
 use crate::journal::Ownership;
 use crate::journal::format::Record;
 use crate::plan::{Piece, Plan};
@@ -149,7 +150,7 @@ impl<'a> Collecting<'a> {
     fn begin(&mut self, piece: Piece, response: Option<RangeResponse>) {
         let transfer = self.transfer.clone();
         self.tasks
-            .spawn(async move { transfer.fetch(piece, response).await });
+            .spawn(async move { transfer.fetch(piece, response).await }.in_current_span());
     }
 
     /// Stops all work because of `failure`, unless something else had failed before.
@@ -218,7 +219,7 @@ impl<'a> Collecting<'a> {
             self.spec.progress.resumed(claim.range.len());
             return;
         }
-        tracing::warn!(range = %claim.range, "bytes of the earlier run were altered, fetching them again");
+        tracing::warn!(target: "tosget::checkpoint", range = %claim.range, "bytes of the earlier run were altered, fetching them again");
         self.plan.put_back(claim.range);
         if let Err(error) = self
             .session
@@ -265,7 +266,7 @@ impl Session {
                     .map_err(|error| Error::disk("remove the checkpoint", &journal, error))
             });
             if let Err(error) = removed.await {
-                tracing::warn!(%error, "a checkpoint was left behind");
+                tracing::warn!(target: "tosget::checkpoint", %error, "a checkpoint was left behind");
             }
             return failure;
         }
@@ -276,8 +277,14 @@ impl Session {
             self.scratch.file.stat().ok()
         };
         if let Err(error) = self.recorder.release(seal).await {
-            tracing::warn!(%error, "the checkpoint could not be closed in order; it will be read back");
+            tracing::warn!(target: "tosget::checkpoint", %error, "the checkpoint could not be closed in order; it will be read back");
         }
+        tracing::info!(
+            target: "tosget::checkpoint",
+            bytes = self.coverage.covered(),
+            journal = %Shown(&journal),
+            "checkpoint kept"
+        );
         failure.with_checkpoint(journal)
     }
 }

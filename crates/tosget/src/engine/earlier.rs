@@ -186,7 +186,7 @@ impl Earlier {
         let temporary = self.temporary.as_ref().map(|_| places.temporary.as_path());
         for path in [journal, temporary].into_iter().flatten() {
             if let Err(error) = storage.remove(path) {
-                tracing::warn!(path = %path.display(), %error, "a part of a checkpoint was left behind");
+                tracing::warn!(target: "tosget::checkpoint", path = %Shown(path), %error, "a part of a checkpoint was left behind");
             }
         }
     }

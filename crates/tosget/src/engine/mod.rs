@@ -18,13 +18,15 @@ mod recorder;
 use std::num::{NonZeroU64, NonZeroUsize};
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use tokio::task::spawn_blocking;
+use tracing::{Instrument, Span};
 
 use crate::cancel::CancelHook;
 use crate::destination::{BadDestination, CheckpointPlace, Destination, Places, resolve};
-use crate::error::{Error, ErrorKind};
+use crate::error::{Error, ErrorKind, Shown};
 use crate::object::{HeadObjectOutput, ObjectId};
 use crate::outcome::DownloadFileOutput;
 use crate::progress::Progress;
@@ -35,6 +37,11 @@ use crate::verify::Verification;
 use earlier::Earlier;
 use prepare::Prepared;
 use question::Question;
+
+const TARGET: &str = "tosget::download";
+
+/// Numbers the downloads of this process in its log.
+static DOWNLOADS: AtomicU64 = AtomicU64::new(1);
 
 /// Everything a download is told, checked: no later step doubts it.
 #[derive(Clone, Debug)]
@@ -81,9 +88,18 @@ impl Engine {
     /// Runs one download. Dropping the future keeps the checkpoint, as a kill would.
     pub(crate) async fn run(&self, spec: Spec) -> Result<DownloadFileOutput, Error> {
         spec.progress.reset();
-        self.download(&spec, Instant::now())
-            .await
-            .map_err(|error| error.about(&spec.object))
+        let span = tracing::info_span!(
+            target: TARGET,
+            "download",
+            id = DOWNLOADS.fetch_add(1, Ordering::Relaxed),
+            object = %spec.object,
+            file_path = %Shown(&spec.file_path),
+        );
+        let download = async {
+            let done = self.download(&spec, Instant::now()).await;
+            done.inspect(tell).map_err(|error| error.about(&spec.object))
+        };
+        download.instrument(span).await
     }
 
     async fn download(&self, spec: &Spec, began: Instant) -> Result<DownloadFileOutput, Error> {
@@ -96,6 +112,7 @@ impl Engine {
             Ok(probed) => probed,
             Err(error) => return Err(earlier.give_up(error, self, spec, places).await),
         };
+        probed.tell();
         match prepare::prepare(self, spec, places, earlier, probed).await? {
             Prepared::AlreadyCommitted(done) => Ok(done.output(spec, began)),
             Prepared::Ready(session) => {
@@ -203,9 +220,24 @@ fn canceled() -> Error {
     Error::new(ErrorKind::Canceled, "the task is canceled")
 }
 
-/// Runs file work where it may block.
+fn tell(done: &DownloadFileOutput) {
+    tracing::info!(
+        target: TARGET,
+        file_path = %Shown(&done.file_path),
+        bytes_fetched = done.bytes_fetched,
+        bytes_resumed = done.bytes_resumed,
+        requests = done.requests,
+        retries = done.retries,
+        verification = ?done.verification,
+        elapsed_ms = u64::try_from(done.elapsed.as_millis()).unwrap_or(u64::MAX),
+        "done"
+    );
+}
+
+/// Runs file work where it may block, in the span of whoever asks for it.
 async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> T {
-    spawn_blocking(work)
+    let span = Span::current();
+    spawn_blocking(move || span.in_scope(work))
         .await
         .expect("file work neither panics nor is aborted")
 }

@@ -1,11 +1,13 @@
 //! What one HTTP exchange can fail with. Whether it is worth another try is decided in [`crate::retry`].
 
 use std::error::Error as StdError;
+use std::fmt;
 use std::time::Duration;
 
 use thiserror::Error;
 
 use super::TosServerError;
+use crate::object::Printable;
 
 /// Any error underneath ours, kept for the chain of causes.
 pub(crate) type BoxError = Box<dyn StdError + Send + Sync>;
@@ -50,6 +52,27 @@ pub(crate) enum AttemptError {
     /// The request could not be built from what the caller gave.
     #[error("{0}")]
     Request(String),
+}
+
+impl AttemptError {
+    /// The error and its causes on one line, for the log.
+    pub(crate) fn chain(&self) -> impl fmt::Display + '_ {
+        Chain(self)
+    }
+}
+
+struct Chain<'a>(&'a AttemptError);
+
+impl fmt::Display for Chain<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}", self.0)?;
+        let mut next = self.0.source();
+        while let Some(cause) = next {
+            write!(f, ": {}", Printable(&cause.to_string()))?;
+            next = cause.source();
+        }
+        Ok(())
+    }
 }
 
 /// How a successful answer differs from what was asked for.

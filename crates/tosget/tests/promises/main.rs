@@ -5,5 +5,6 @@ mod support;
 mod addressing;
 mod faults;
 mod journeys;
+mod logging;
 mod presigned;
 mod refusals;

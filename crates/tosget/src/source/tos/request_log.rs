@@ -1,6 +1,5 @@
 //! One request in the log: a span with what was asked, and events with what came of it. No URL, header or key is in it.
 
-use std::fmt;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
@@ -47,7 +46,7 @@ impl RequestLog {
             target: TARGET,
             "request",
             id = REQUESTS.fetch_add(1, Ordering::Relaxed),
-            method,
+            %method,
             %object,
             range = range.map(tracing::field::display),
             attempt = attempt.number,
@@ -79,7 +78,7 @@ impl RequestLog {
             target: TARGET,
             parent: &self.span,
             status = answered.status,
-            request_id = answered.request_id,
+            request_id = %answered.request_id,
             ttfb_ms = milliseconds(answered.after),
             connection = connection.map(ConnectionUse::id),
             reused = connection.map(ConnectionUse::is_reused),
@@ -91,7 +90,7 @@ impl RequestLog {
     /// There is no answer.
     pub(super) fn failed(&self, error: &AttemptError) {
         let elapsed_ms = milliseconds(self.began.elapsed());
-        tracing::debug!(target: TARGET, parent: &self.span, elapsed_ms, error = %Chain(error), "failed");
+        tracing::debug!(target: TARGET, parent: &self.span, elapsed_ms, error = %error.chain(), "failed");
     }
 
     /// The answer was no, and its body has been read.
@@ -120,7 +119,7 @@ impl RequestLog {
             target: TARGET,
             parent: &self.span,
             status = answered.status,
-            request_id = answered.request_id,
+            request_id = %answered.request_id,
             ttfb_ms = milliseconds(answered.after),
             bytes = self.bytes,
             elapsed_ms = milliseconds(self.began.elapsed()),
@@ -131,19 +130,4 @@ impl RequestLog {
 
 fn milliseconds(time: Duration) -> u64 {
     u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
-}
-
-/// An error and its causes on one line.
-struct Chain<'a>(&'a AttemptError);
-
-impl fmt::Display for Chain<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}", self.0)?;
-        let mut next = std::error::Error::source(self.0);
-        while let Some(cause) = next {
-            write!(f, ": {cause}")?;
-            next = cause.source();
-        }
-        Ok(())
-    }
 }

@@ -61,12 +61,12 @@ impl Connector {
             Ok(stream) => tracing::trace!(
                 target: TARGET,
                 connection = stream.number().id(),
-                host,
+                %host,
                 peer = stream.peer().ok().map(tracing::field::display),
                 elapsed_ms,
                 "opened"
             ),
-            Err(error) => tracing::trace!(target: TARGET, host, elapsed_ms, %error, "not opened"),
+            Err(error) => tracing::trace!(target: TARGET, %host, elapsed_ms, %error, "not opened"),
         }
         opened
     }
@@ -95,7 +95,7 @@ impl Connector {
         match self.tcp.call(peer.clone()).await {
             Ok(tcp) => {
                 let elapsed_ms = milliseconds(began.elapsed());
-                tracing::trace!(target: TARGET, host = authority(peer), elapsed_ms, "TCP is there");
+                tracing::trace!(target: TARGET, host = %authority(peer), elapsed_ms, "TCP is there");
                 Ok(tcp.into_inner())
             }
             Err(error) if timed_out(&error) => Err(ConnectFailure::Timeout(self.limit)),
@@ -115,7 +115,7 @@ impl Connector {
         let tls = tls.map_err(|error| ConnectFailure::handshake(&name, error))?;
         tracing::trace!(
             target: TARGET,
-            host = name,
+            host = %name,
             elapsed_ms = milliseconds(began.elapsed()),
             version = tls.get_ref().1.protocol_version().map(tracing::field::debug),
             "TLS is there"

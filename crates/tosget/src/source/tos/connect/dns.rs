@@ -43,7 +43,7 @@ impl Service<Name> for Resolver {
             let addresses: Vec<_> = addresses.await?.collect();
             tracing::trace!(
                 target: "tosget::connection",
-                host,
+                %host,
                 addresses = addresses.len(),
                 elapsed_ms = u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX),
                 "resolved"
