@@ -10,6 +10,7 @@ use crate::console::Console;
 use crate::duration;
 use crate::exit::Exit;
 use crate::failure::Failure;
+use crate::limits::LimitArgs;
 use crate::object_name::ObjectName;
 use crate::report;
 use crate::size::Size;
@@ -105,6 +106,9 @@ pub(crate) struct GetArgs {
     /// Don't ask the server for the CRC64 of each range
     #[arg(long)]
     pub(crate) no_range_crc: bool,
+
+    #[command(flatten)]
+    pub(crate) limits: LimitArgs,
 
     /// Print the result, or the error, as one JSON object to stdout, and nothing else
     #[arg(long, help_heading = "Output")]

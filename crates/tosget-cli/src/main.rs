@@ -16,6 +16,7 @@ mod get;
 mod human;
 mod interruption;
 mod json;
+mod limits;
 mod logging;
 mod meter;
 mod object_name;

@@ -88,6 +88,9 @@ impl GetSettings {
         if let Some(path) = args.checkpoint_file {
             request = request.with_checkpoint_file(path);
         }
+        if let Some(limiter) = args.limits.limiter()? {
+            request = request.with_rate_limiter(limiter);
+        }
         let mut client = args.client.into_settings(&args.object)?;
         client.builder = client
             .builder

@@ -6,9 +6,12 @@ use std::sync::Arc;
 
 use crate::cancel::CancelHook;
 use crate::config::ClientParts;
+use crate::data_transfer::DataTransferStatus;
 use crate::destination::CheckpointPlace;
 use crate::engine::{Recheck, Spec};
 use crate::error::{Error, Result};
+use crate::events::{DownloadEvent, DownloadEvents, Listeners};
+use crate::limiter::RateLimiter;
 use crate::object::ObjectId;
 use crate::progress::Progress;
 use crate::source::Source;
@@ -45,6 +48,8 @@ pub struct DownloadFile {
     checkpoint_file: Option<PathBuf>,
     recheck: Recheck,
     progress: Progress,
+    rate_limiter: Option<RateLimiter>,
+    listeners: Listeners,
     cancel_hook: CancelHook,
 }
 
@@ -87,6 +92,8 @@ impl DownloadFile {
             checkpoint_file: None,
             recheck: Recheck::Auto,
             progress: Progress::new(),
+            rate_limiter: None,
+            listeners: Listeners::default(),
             cancel_hook: CancelHook::new(),
         }
     }
@@ -139,6 +146,61 @@ impl DownloadFile {
         self
     }
 
+    /// Calls `listener` with the progress: when the object is known, as bytes come, and at the end.
+    ///
+    /// Calls come from a thread of its own, at most 50 times a second, one at a time and not beside those of
+    /// [`with_download_event_listener`](Self::with_download_event_listener). A slow listener does not slow the transfer:
+    /// what comes meanwhile is told in one call. One that panics is not called again. The download returns after the last
+    /// call, unless a single one takes longer than 5 s; so a listener must not wait for the download's end.
+    pub fn with_data_transfer_listener(
+        mut self,
+        listener: impl FnMut(DataTransferStatus) + Send + 'static,
+    ) -> Self {
+        self.listeners.set_data_transfer(listener);
+        self
+    }
+
+    /// Calls `listener` with everything that happens, in order; see [`DownloadEvent`].
+    ///
+    /// Calls come from a thread of its own, one at a time. A slow listener does not slow the transfer: up to 10,000 events
+    /// wait for it; beyond that, those of single parts are dropped and
+    /// [`EventsMissed`](crate::DownloadEventType::EventsMissed) tells how many. Else as for
+    /// [`with_data_transfer_listener`](Self::with_data_transfer_listener).
+    pub fn with_download_event_listener(
+        mut self,
+        listener: impl FnMut(DownloadEvent) + Send + 'static,
+    ) -> Self {
+        self.listeners.set_download_event(listener);
+        self
+    }
+
+    /// The same events as a stream, to be read while the download runs or afterwards.
+    ///
+    /// ```no_run
+    /// # async fn example(client: tosget::TosClient) -> tosget::Result<()> {
+    /// use tosget::DownloadFile;
+    ///
+    /// let (request, mut events) = DownloadFile::new("my-bucket", "big.bin", "big.bin").with_download_event_stream();
+    /// let watching = async {
+    ///     while let Some(event) = events.next().await {
+    ///         println!("{:?}", event.event_type);
+    ///     }
+    /// };
+    /// let (done, ()) = tokio::join!(client.download_file(request), watching);
+    /// # done.map(|_| ())
+    /// # }
+    /// ```
+    pub fn with_download_event_stream(mut self) -> (Self, DownloadEvents) {
+        let events = self.listeners.set_stream();
+        (self, events)
+    }
+
+    /// Takes bytes in no faster than this allows (default: as fast as they come). See [`RateLimiter`].
+    pub fn with_rate_limiter(mut self, limiter: RateLimiter) -> Self {
+        self.rate_limiter = Some(limiter);
+        self
+    }
+
     /// Lets this hook stop the download.
     pub fn with_cancel_hook(mut self, hook: CancelHook) -> Self {
         self.cancel_hook = hook;
@@ -174,6 +236,8 @@ impl DownloadFile {
             first_retries: client.first_retries(),
             max_retries: client.max_retries(),
             idle: client.timeouts.idle,
+            limiter: self.rate_limiter,
+            listeners: self.listeners,
             cancel: self.cancel_hook,
             progress: self.progress,
         };

@@ -34,6 +34,7 @@
 
 #![deny(missing_docs)]
 
+mod allowance;
 pub mod blocking;
 mod cancel;
 mod checksum;
@@ -42,17 +43,21 @@ mod clock;
 mod config;
 mod coverage;
 mod credentials;
+mod data_transfer;
 mod destination;
 mod download;
 mod encoding;
 mod endpoint;
 mod engine;
 mod error;
+mod events;
 mod given_url;
 mod journal;
+mod limiter;
 mod names;
 mod object;
 mod object_url;
+mod offload;
 mod outcome;
 mod plan;
 mod presigned;
@@ -63,6 +68,7 @@ mod retry;
 mod signing;
 mod source;
 mod storage;
+mod stragglers;
 mod subject;
 mod temporary;
 #[cfg(test)]
@@ -77,9 +83,12 @@ pub use credentials::{
     Anonymous, Credentials, CredentialsFuture, CredentialsProvider, EnvironmentCredentials,
     EnvironmentCredentialsError,
 };
+pub use data_transfer::{DataTransferStatus, DataTransferType};
 pub use download::{DEFAULT_PART_SIZE, DEFAULT_TASK_NUM, DownloadFile, HeadObject};
 pub use engine::Recheck;
 pub use error::{Error, ErrorKind, Result, TosServerError};
+pub use events::{DownloadEvent, DownloadEventType, DownloadEvents, DownloadPart};
+pub use limiter::RateLimiter;
 pub use object::HeadObjectOutput;
 pub use outcome::DownloadFileOutput;
 pub use presigned::PreSignedUrl;

@@ -59,7 +59,8 @@ impl Progress {
     /// The numbers now.
     pub fn snapshot(&self) -> ProgressSnapshot {
         let counters = &self.0;
-        let resumed_bytes = counters.resumed.load(Ordering::Relaxed);
+        // Read before `rechecking`, which is lowered first: so no byte is seen as both.
+        let resumed_bytes = counters.resumed.load(Ordering::Acquire);
         ProgressSnapshot {
             total_bytes: counters.total.load(Ordering::Relaxed),
             consumed_bytes: resumed_bytes + counters.landed.load(Ordering::Relaxed),
@@ -122,7 +123,7 @@ impl Progress {
 
     /// Bytes of an earlier run are believed.
     pub(crate) fn resumed(&self, bytes: u64) {
-        self.0.resumed.fetch_add(bytes, Ordering::Relaxed);
+        self.0.resumed.fetch_add(bytes, Ordering::Release);
     }
 
     pub(crate) fn rechecking(&self, bytes: u64) {

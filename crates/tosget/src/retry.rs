@@ -76,6 +76,11 @@ impl Patience {
     }
 }
 
+/// Whether the service refused because there are too many requests, or too much is asked of it.
+pub(crate) fn is_overload(error: &AttemptError) -> bool {
+    server_error(error).is_some_and(|server| matches!(server.status_code, 429 | 503))
+}
+
 /// Whether the same request may succeed later.
 pub(crate) fn is_transient(error: &AttemptError) -> bool {
     match error {

@@ -8,6 +8,7 @@ mod exit_codes;
 mod get;
 mod interruption;
 mod json;
+mod limits;
 mod logging;
 mod outage;
 mod presigned;

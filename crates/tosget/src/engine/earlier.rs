@@ -57,7 +57,7 @@ impl Earlier {
         };
         earlier.refuse_anothers_journal(spec, places)?;
         if let Some(last) = &journal.last_owner {
-            match liveness(&current_owner([0; 16]), last) {
+            match liveness(&current_owner(&*engine.storage, [0; 16]), last) {
                 Liveness::Gone => {}
                 Liveness::Alive => return Err(held(places, Some(&last.owner.to_string()))),
                 Liveness::Unknown => tokio::select! {

@@ -7,6 +7,7 @@
 //! The engine knows all the pieces and no face: no environment variable, no terminal, no command line.
 
 mod collect;
+mod crew;
 mod earlier;
 mod finish;
 mod prepare;
@@ -21,13 +22,15 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
-use tokio::task::spawn_blocking;
 use tracing::{Instrument, Span};
 
 use crate::cancel::CancelHook;
 use crate::destination::{BadDestination, CheckpointPlace, Destination, Places, resolve};
 use crate::error::{Error, ErrorKind, Shown};
+use crate::events::{DownloadEventType, Listeners, Narrator};
+use crate::limiter::RateLimiter;
 use crate::object::{HeadObjectOutput, ObjectId};
+use crate::offload::offload;
 use crate::outcome::DownloadFileOutput;
 use crate::progress::Progress;
 use crate::source::Source;
@@ -58,9 +61,14 @@ pub(crate) struct Spec {
     /// Failures in a row without progress that a task bears.
     pub(crate) max_retries: u32,
     pub(crate) idle: Duration,
+    pub(crate) limiter: Option<RateLimiter>,
+    pub(crate) listeners: Listeners,
     pub(crate) cancel: CancelHook,
     pub(crate) progress: Progress,
 }
+
+/// Whatever keeps the temporary file from being ready to take bytes.
+const CREATE_FAILED: DownloadEventType = DownloadEventType::CreateTempFileFailed;
 
 /// When bytes that an earlier run recorded are read back before they are believed.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -107,17 +115,43 @@ impl Engine {
             Resolved::File(places) => places,
             Resolved::Directory(path) => return self.make_directory(spec, path, began).await,
         };
-        let earlier = Earlier::look(self, spec, &places).await?;
+        let narrator = Narrator::begin(&spec.listeners, &spec.object, &places, &spec.progress)?;
+        let result = self.download_to(spec, places, &narrator, began).await;
+        if let Err(error) = &result {
+            narrator.transfer_failed();
+            if error.kind() == ErrorKind::ObjectChanged {
+                narrator.tell_failure(DownloadEventType::ObjectChanged, error);
+            }
+        }
+        narrator.end().await;
+        result
+    }
+
+    async fn download_to(
+        &self,
+        spec: &Spec,
+        places: Places,
+        narrator: &Narrator,
+        began: Instant,
+    ) -> Result<DownloadFileOutput, Error> {
+        let earlier = Earlier::look(self, spec, &places).await;
+        let earlier = earlier.inspect_err(|error| narrator.tell_failure(CREATE_FAILED, error))?;
         let probed = match self.or_canceled(spec, probe::probe(self, spec, &earlier)).await {
             Ok(probed) => probed,
             Err(error) => return Err(earlier.give_up(error, self, spec, places).await),
         };
         probed.tell();
-        match prepare::prepare(self, spec, places, earlier, probed).await? {
-            Prepared::AlreadyCommitted(done) => Ok(done.output(spec, began)),
+        let prepared = prepare::prepare(self, spec, places, earlier, probed).await;
+        match prepared.inspect_err(|error| narrator.tell_failure(CREATE_FAILED, error))? {
+            Prepared::AlreadyCommitted(done) => Ok(done.output(spec, narrator, began)),
             Prepared::Ready(session) => {
-                let session = session.collect(spec).await?;
-                session.finish(spec, began).await
+                let session = session.collect(spec, narrator).await?;
+                let finished = session.finish(spec, began).await;
+                finished
+                    .inspect(|_| narrator.tell(DownloadEventType::RenameTempFileSucceed))
+                    .inspect_err(|error| {
+                        narrator.tell_failure(DownloadEventType::RenameTempFileFailed, error);
+                    })
             }
         }
     }
@@ -237,7 +271,7 @@ fn tell(done: &DownloadFileOutput) {
 /// Runs file work where it may block, in the span of whoever asks for it.
 async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> T {
     let span = Span::current();
-    spawn_blocking(move || span.in_scope(work))
+    offload(move || span.in_scope(work))
         .await
         .expect("file work neither panics nor is aborted")
 }

@@ -12,6 +12,7 @@ use super::{Engine, Recheck, Spec, blocking, output};
 use crate::coverage::{Coverage, Segment, Standing};
 use crate::destination::{Places, aside, directory_of, path_text};
 use crate::error::{Error, Shown};
+use crate::events::{DownloadEventType, Narrator};
 use crate::journal::format::Identity;
 use crate::journal::{Journal, current_owner};
 use crate::object::HeadObjectOutput;
@@ -74,12 +75,20 @@ pub(super) struct Committed {
 }
 
 impl Committed {
-    pub(super) fn output(self, spec: &Spec, began: Instant) -> DownloadFileOutput {
+    pub(super) fn output(self, spec: &Spec, narrator: &Narrator, began: Instant) -> DownloadFileOutput {
         spec.progress.begin(
             self.whole.range.end(),
             part_count(self.whole.range.end(), spec.part_size),
         );
-        spec.progress.resumed(self.whole.range.len());
+        let size = self.whole.range.len();
+        spec.progress.resumed(size);
+        narrator.tell(DownloadEventType::Resumed {
+            bytes: size,
+            doubtful_bytes: 0,
+        });
+        narrator.transfer_started(size, size);
+        narrator.transfer_succeeded();
+        narrator.tell(DownloadEventType::RenameTempFileSucceed);
         let proven = spec.enable_crc && self.head.hash_crc64ecma == Some(self.whole.crc.0);
         let by = if proven {
             Verification::Crc64
@@ -295,7 +304,7 @@ impl Preparation {
             Recheck::Never => true,
             Recheck::Always => false,
             Recheck::Auto => earlier.seal().is_some_and(|(seal, boot_id)| {
-                let me = current_owner([0; 16]);
+                let me = current_owner(&*self.engine.storage, [0; 16]);
                 let same_boot = me.boot_id != [0; 16] && me.boot_id == boot_id;
                 same_boot && seal == left.stat.into() && seal.len == self.probed.pin.fingerprint.size
             }),
@@ -305,7 +314,7 @@ impl Preparation {
     fn adopt(&self, journal: crate::journal::FoundJournal) -> Result<Option<Journal>, Error> {
         let path = self.places.journal.as_deref().unwrap_or(&self.places.temporary);
         journal
-            .adopt(current_owner(token()))
+            .adopt(current_owner(&*self.engine.storage, token()))
             .map_err(|error| Error::disk("take over the checkpoint", path, error))
     }
 
@@ -335,7 +344,7 @@ impl Preparation {
             &**storage,
             path,
             &identity,
-            current_owner(token()),
+            current_owner(&**storage, token()),
             fastrand::u64(..),
         );
         match created.map_err(|error| Error::disk("create the checkpoint", path, error))? {

@@ -2,6 +2,7 @@
 
 use std::error::Error as StdError;
 use std::fmt;
+use std::sync::Arc;
 use std::time::Duration;
 
 use thiserror::Error;
@@ -11,6 +12,9 @@ use crate::object::Printable;
 
 /// Any error underneath ours, kept for the chain of causes.
 pub(crate) type BoxError = Box<dyn StdError + Send + Sync>;
+
+/// The same, for errors that are told in more than one place.
+pub(crate) type SharedError = Arc<dyn StdError + Send + Sync>;
 
 /// Why one HTTP exchange did not bring what was asked for.
 #[derive(Debug, Error)]

@@ -12,12 +12,13 @@ pub use server::TosServerError;
 
 use crate::credentials::EnvironmentCredentialsError;
 use crate::object::ObjectId;
-use attempt::{AttemptError, BoxError, ResponseFault};
+use attempt::{AttemptError, BoxError, ResponseFault, SharedError};
 
 /// What ended a call.
 ///
 /// [`Display`](fmt::Display) is one line that names the object and what was tried; the causes are in
 /// [`source`](StdError::source). Ask the predicates and [`kind`](Error::kind), not the text.
+#[derive(Clone)]
 pub struct Error(Box<Inner>);
 
 /// A result with tosget's [`Error`].
@@ -49,6 +50,7 @@ pub enum ErrorKind {
     Canceled,
 }
 
+#[derive(Clone)]
 struct Inner {
     kind: ErrorKind,
     message: String,
@@ -56,7 +58,7 @@ struct Inner {
     checkpoint: Option<PathBuf>,
     server: Option<TosServerError>,
     transient: bool,
-    source: Option<BoxError>,
+    source: Option<SharedError>,
 }
 
 impl Error {
@@ -148,7 +150,7 @@ impl Error {
     }
 
     pub(crate) fn with_source(mut self, source: impl Into<BoxError>) -> Self {
-        self.0.source = Some(source.into());
+        self.0.source = Some(source.into().into());
         self
     }
 

@@ -28,6 +28,9 @@ pub(crate) trait Storage: Send + Sync + fmt::Debug {
     /// Removes a file.
     fn remove(&self, path: &Path) -> io::Result<()>;
 
+    /// Which run of the machine this is: what was not synced in an earlier one may be lost. `None` where nobody knows.
+    fn boot_id(&self) -> Option<[u8; 16]>;
+
     /// Makes the names in a directory durable.
     fn sync_dir(&self, path: &Path) -> io::Result<()>;
 }

@@ -47,6 +47,10 @@ impl Storage for SystemStorage {
         fs::remove_file(path)
     }
 
+    fn boot_id(&self) -> Option<[u8; 16]> {
+        boot_id()
+    }
+
     #[cfg(unix)]
     fn sync_dir(&self, path: &Path) -> io::Result<()> {
         File::open(path)?.sync_all()
@@ -195,6 +199,20 @@ fn stat_of(metadata: &fs::Metadata) -> Stat {
     }
 }
 
+/// The kernel's id of this boot (Linux: proc(5), `/proc/sys/kernel/random/boot_id`).
+fn boot_id() -> Option<[u8; 16]> {
+    let text = fs::read_to_string("/proc/sys/kernel/random/boot_id").ok()?;
+    let digits: String = text
+        .trim()
+        .chars()
+        .filter(|&character| character != '-')
+        .collect();
+    let id = u128::from_str_radix(&digits, 16)
+        .ok()
+        .filter(|_| digits.len() == 32)?;
+    Some(id.to_be_bytes())
+}
+
 fn kind_of(file_type: fs::FileType) -> FileKind {
     if file_type.is_file() {
         FileKind::File
@@ -296,6 +314,9 @@ mod tests {
             }
             fn remove(&self, path: &Path) -> io::Result<()> {
                 SystemStorage.remove(path)
+            }
+            fn boot_id(&self) -> Option<[u8; 16]> {
+                SystemStorage.boot_id()
             }
             fn sync_dir(&self, path: &Path) -> io::Result<()> {
                 SystemStorage.sync_dir(path)

@@ -157,6 +157,10 @@ impl Storage for FaultyStorage {
         SystemStorage.remove(path)
     }
 
+    fn boot_id(&self) -> Option<[u8; 16]> {
+        SystemStorage.boot_id()
+    }
+
     fn sync_dir(&self, path: &Path) -> io::Result<()> {
         self.fuse.burn()?;
         self.fuse.note("sync directory", path);

@@ -1,13 +1,15 @@
 //! One exchange: ask for a range, hold the answer against the pin, and take its body in.
 
+use bytes::Bytes;
 use tokio::time::timeout;
 
 use super::intake::Intake;
-use super::{Landed, Report, Transfer};
+use super::{Course, Doing, Landed, Report, Transfer};
 use crate::checksum::Crc64;
 use crate::coverage::{Segment, Standing};
 use crate::error::Error;
 use crate::error::attempt::{AttemptError, ResponseFault};
+use crate::limiter::RateLimiter;
 use crate::range::ByteRange;
 use crate::source::{Attempt, Body, RangeRequest, RangeResponse};
 
@@ -16,6 +18,8 @@ use crate::source::{Attempt, Body, RangeRequest, RangeResponse};
 #[derive(Debug)]
 pub(super) struct Attempted {
     pub(super) reached: u64,
+    /// CRC of these bytes.
+    pub(super) crc: Crc64,
     pub(super) end: End,
 }
 
@@ -29,24 +33,34 @@ pub(super) enum End {
     Stopped,
 }
 
+impl Attempted {
+    /// Not a byte is there.
+    fn nothing(range: ByteRange, end: End) -> Self {
+        Self {
+            reached: range.start(),
+            crc: Crc64::EMPTY,
+            end,
+        }
+    }
+}
+
 impl Transfer {
     /// Asks for `range` and takes in what comes.
-    pub(super) async fn attempt(&self, range: ByteRange, attempt: Attempt) -> Attempted {
-        match self.open(range, attempt).await {
-            Ok(Some(response)) => self.receive(range, response).await,
-            Ok(None) => Attempted {
-                reached: range.start(),
-                end: End::Stopped,
-            },
-            Err(error) => Attempted {
-                reached: range.start(),
-                end: End::Failed(error),
-            },
+    pub(super) async fn attempt(&self, course: &Course, range: ByteRange, attempt: Attempt) -> Attempted {
+        match self.open(course, range, attempt).await {
+            Ok(Some(response)) => self.receive(course, range, response).await,
+            Ok(None) => Attempted::nothing(range, End::Stopped),
+            Err(error) => Attempted::nothing(range, End::Failed(error)),
         }
     }
 
     /// The answer to a GET of `range`, checked; `None` if the task was told to stop.
-    async fn open(&self, range: ByteRange, attempt: Attempt) -> Result<Option<RangeResponse>, AttemptError> {
+    async fn open(
+        &self,
+        course: &Course,
+        range: ByteRange,
+        attempt: Attempt,
+    ) -> Result<Option<RangeResponse>, AttemptError> {
         let pin = Some(&self.pin.fingerprint);
         let request = RangeRequest {
             object: &self.object,
@@ -57,18 +71,24 @@ impl Transfer {
         self.progress.requested();
         let response = tokio::select! {
             biased;
-            () = self.stop.cancelled() => return Ok(None),
+            () = course.stopped() => return Ok(None),
             response = self.source.get(request) => response?,
         };
         if response.head.throttled {
             self.progress.throttled();
+            self.tell(Report::SlowedDown).await;
         }
         self.pin.check(range, &response.head)?;
         Ok(Some(response))
     }
 
     /// Takes in the body of a checked answer to a GET of `range`.
-    pub(super) async fn receive(&self, range: ByteRange, response: RangeResponse) -> Attempted {
+    pub(super) async fn receive(
+        &self,
+        course: &Course,
+        range: ByteRange,
+        response: RangeResponse,
+    ) -> Attempted {
         let granted = response.head.range_crc_granted;
         let standing = if granted {
             Standing::Provisional
@@ -78,8 +98,11 @@ impl Transfer {
         let intake = Intake::new(self.temporary.clone(), range.start(), self.limits.report_every);
         let mut receiving = Receiving {
             transfer: self,
+            course,
             range,
             body: response.body,
+            held_back: Bytes::new(),
+            is_cut_short: false,
             intake,
             standing,
             crc: Crc64::EMPTY,
@@ -91,6 +114,7 @@ impl Transfer {
         } else {
             Attempted {
                 reached: receiving.intake.landed(),
+                crc: receiving.crc,
                 end,
             }
         }
@@ -100,8 +124,13 @@ impl Transfer {
 /// A body on its way into the temporary file.
 struct Receiving<'a> {
     transfer: &'a Transfer,
+    course: &'a Course,
     range: ByteRange,
     body: Box<dyn Body>,
+    /// What came and the limiter has not let in yet. No more is read while there is any.
+    held_back: Bytes,
+    /// What is left of the range is another task's.
+    is_cut_short: bool,
     intake: Intake,
     standing: Standing,
     /// CRC of all that was reported.
@@ -113,14 +142,28 @@ impl Receiving<'_> {
     async fn run(&mut self) -> End {
         let idle = self.transfer.limits.idle;
         loop {
-            let wait_for_write = self.intake.is_full() && self.intake.is_writing();
+            let has_room = !(self.intake.is_full() && self.intake.is_writing());
+            let is_held_back = !self.held_back.is_empty();
+            if self.is_cut_short && !is_held_back {
+                return End::Complete;
+            }
+            let can_read = has_room && !is_held_back;
+            self.course
+                .set_doing(if can_read { Doing::Network } else { Doing::Ours });
             tokio::select! {
                 biased;
-                () = self.transfer.stop.cancelled() => return End::Stopped,
+                () = self.course.stopped() => {
+                    // What is here already is worth more than the last bit of evenness.
+                    self.let_in(self.held_back.len());
+                    return End::Stopped;
+                }
                 written = self.intake.written() => if let Err(end) = self.landed(written).await {
                     return end;
                 },
-                data = timeout(idle, self.body.data()), if !wait_for_write => match data {
+                admitted = admit(self.transfer.limiter.as_ref(), self.held_back.len()), if has_room && is_held_back => {
+                    self.let_in(admitted);
+                }
+                data = timeout(idle, self.body.data()), if can_read => match data {
                     Err(_elapsed) => {
                         return End::Failed(AttemptError::Timeout { waiting_for: "byte of the body", limit: idle });
                     }
@@ -130,13 +173,31 @@ impl Receiving<'_> {
                         if self.intake.next_offset() + piece.len() as u64 > self.range.end() {
                             return End::Failed(ResponseFault::TooManyBytes.into());
                         }
-                        self.intake.push(piece);
+                        self.take(&piece);
                     }
                 },
             }
             if self.intake.is_full() {
                 self.intake.begin_write(false);
             }
+        }
+    }
+
+    /// Takes what is the task's own of a piece that came.
+    fn take(&mut self, piece: &Bytes) {
+        let own = self.course.receive(piece.len());
+        self.held_back = piece.slice(..own);
+        let end = self.intake.next_offset() + own as u64;
+        self.is_cut_short = own < piece.len() || (end == self.course.end() && end < self.range.end());
+        if self.transfer.limiter.is_none() {
+            self.let_in(own);
+        }
+    }
+
+    fn let_in(&mut self, len: usize) {
+        let piece = self.held_back.split_to(len);
+        if !piece.is_empty() {
+            self.intake.push(piece);
         }
     }
 
@@ -188,9 +249,9 @@ impl Receiving<'_> {
     async fn settle(self, end: End) -> Attempted {
         let reached = self.intake.landed();
         let Some(received) = ByteRange::new(self.range.start(), reached) else {
-            return Attempted { reached, end };
+            return Attempted::nothing(self.range, end);
         };
-        let promised = matches!(end, End::Complete)
+        let promised = (reached == self.range.end() && matches!(end, End::Complete))
             .then(|| self.body.range_crc64())
             .flatten();
         match promised {
@@ -201,23 +262,32 @@ impl Receiving<'_> {
                     server,
                     received: self.crc.0,
                 };
-                Attempted {
-                    reached: self.range.start(),
-                    end: End::Failed(fault.into()),
-                }
+                Attempted::nothing(self.range, End::Failed(fault.into()))
             }
             // An interrupted range has no CRC of the server's; its bytes are as good as any other's.
             _ => {
                 self.transfer.tell(Report::Settled(received)).await;
-                Attempted { reached, end }
+                Attempted {
+                    reached,
+                    crc: self.crc,
+                    end,
+                }
             }
         }
     }
 }
 
+/// Waits until some of `len` bytes may be let in, and tells how many.
+async fn admit(limiter: Option<&RateLimiter>, len: usize) -> usize {
+    match limiter {
+        Some(limiter) => limiter.admit(len).await,
+        None => len,
+    }
+}
+
 impl Transfer {
     /// Reports upwards. Nobody listens any more only when the whole download is being dropped.
-    async fn tell(&self, report: Report) {
+    pub(super) async fn tell(&self, report: Report) {
         let _ = self.reports.send(report).await;
     }
 }

@@ -3,6 +3,7 @@
 mod support;
 
 mod addressing;
+mod examples;
 mod faults;
 mod journeys;
 mod logging;

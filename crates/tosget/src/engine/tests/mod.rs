@@ -1,5 +1,10 @@
 //! The engine against a scripted source: one test a promise, named after it.
 
+mod control;
+mod schedules;
+mod stragglers;
+mod telling;
+
 use std::fs;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -7,7 +12,7 @@ use std::sync::Arc;
 use super::*;
 use crate::checksum::Crc64;
 use crate::journal::{FoundJournal, Look};
-use crate::storage::SystemStorage;
+use crate::storage::{OpenMode, SystemStorage};
 use crate::testing::faulty_storage::FaultyStorage;
 use crate::testing::object_bytes;
 use crate::testing::scripted_source::{ScriptedSource, Served, Verdict};
@@ -45,18 +50,8 @@ impl Bench {
 
     fn spec(&self) -> Spec {
         Spec {
-            object: ObjectId::new("bucket", "dir/object.bin"),
             file_path: self.destination(),
-            part_size: NonZeroU64::new(PART).expect("not zero"),
-            task_num: NonZeroUsize::new(3).expect("not zero"),
-            checkpoint: CheckpointPlace::Beside,
-            recheck: Recheck::Auto,
-            enable_crc: true,
-            first_retries: 0,
-            max_retries: 0,
-            idle: Duration::from_secs(30),
-            cancel: CancelHook::new(),
-            progress: Progress::new(),
+            ..plain_spec()
         }
     }
 
@@ -125,6 +120,26 @@ impl Bench {
             .iter()
             .map(|asked| asked.range.len())
             .sum()
+    }
+}
+
+/// A download of the object, to nowhere.
+fn plain_spec() -> Spec {
+    Spec {
+        object: ObjectId::new("bucket", "dir/object.bin"),
+        file_path: PathBuf::new(),
+        part_size: NonZeroU64::new(PART).expect("not zero"),
+        task_num: NonZeroUsize::new(3).expect("not zero"),
+        checkpoint: CheckpointPlace::Beside,
+        recheck: Recheck::Auto,
+        enable_crc: true,
+        first_retries: 0,
+        max_retries: 0,
+        idle: Duration::from_secs(30),
+        limiter: None,
+        listeners: Listeners::default(),
+        cancel: CancelHook::new(),
+        progress: Progress::new(),
     }
 }
 
