@@ -64,9 +64,8 @@ impl TosClient {
     /// # Errors
     /// As for [`download_file`](Self::download_file); nothing is written anywhere.
     pub async fn head_object(&self, request: HeadObject) -> Result<HeadObjectOutput> {
-        let (source, object) = request.resolve(&self.parts)?;
-        let retries = self.parts.first_retries();
-        self.engine(source).head(&object, retries).await
+        let (source, spec) = request.into_spec(&self.parts)?;
+        self.engine(source).head(&spec).await
     }
 
     /// Makes a URL that lets whoever holds it GET an object for a while. Asks nobody but the credentials provider.

@@ -1,21 +1,28 @@
 //! What a caller asks for, and how it becomes something that can't be wrong.
 
+mod conditions;
+mod terms;
+
 use std::num::{NonZeroU64, NonZeroUsize};
 use std::path::PathBuf;
 use std::sync::Arc;
 
 use crate::cancel::CancelHook;
+use crate::conditions::AskedConditions;
 use crate::config::ClientParts;
+use crate::customer_key::SsecKey;
 use crate::data_transfer::DataTransferStatus;
 use crate::destination::CheckpointPlace;
-use crate::engine::{Recheck, Spec};
+use crate::engine::{HeadSpec, Recheck, Spec};
 use crate::error::{Error, Result};
 use crate::events::{DownloadEvent, DownloadEvents, Listeners};
 use crate::limiter::RateLimiter;
-use crate::object::ObjectId;
+use crate::on_change::OnChange;
 use crate::progress::Progress;
 use crate::source::Source;
-use crate::subject::Subject;
+use crate::subject::{Asked, Subject};
+use crate::terms::Terms;
+use crate::traffic_limit::TrafficLimit;
 
 /// Size of a part in bytes where none is given: 20 MiB, as in the official SDKs.
 pub const DEFAULT_PART_SIZE: u64 = 20 << 20;
@@ -42,6 +49,10 @@ pub struct DownloadFile {
     subject: Subject,
     file_path: PathBuf,
     version_id: Option<String>,
+    conditions: AskedConditions,
+    on_change: OnChange,
+    ssec_key: Option<SsecKey>,
+    traffic_limit: Option<u64>,
     part_size: u64,
     task_num: usize,
     enable_checkpoint: bool,
@@ -86,6 +97,10 @@ impl DownloadFile {
             subject,
             file_path,
             version_id: None,
+            conditions: AskedConditions::default(),
+            on_change: OnChange::Fail,
+            ssec_key: None,
+            traffic_limit: None,
             part_size: DEFAULT_PART_SIZE,
             task_num: DEFAULT_TASK_NUM,
             enable_checkpoint: true,
@@ -102,6 +117,12 @@ impl DownloadFile {
     /// whose query says which version it is for.
     pub fn with_version_id(mut self, version_id: impl Into<String>) -> Self {
         self.version_id = Some(version_id.into());
+        self
+    }
+
+    /// What to do if the object is replaced during the download (default [`OnChange::Fail`]).
+    pub fn with_on_change(mut self, on_change: OnChange) -> Self {
+        self.on_change = on_change;
         self
     }
 
@@ -224,9 +245,17 @@ impl DownloadFile {
             (true, Some(path)) if path.as_os_str().is_empty() => CheckpointPlace::Beside,
             (true, Some(path)) => CheckpointPlace::At(path),
         };
-        let (source, object) = self.subject.resolve(self.version_id, client)?;
+        let traffic_limit = self.traffic_limit.map(TrafficLimit::new).transpose()?;
+        let Asked { source, object, site } = self.subject.resolve(self.version_id, client)?;
+        terms::warn_of_listeners(self.ssec_key.as_ref(), &site);
         let spec = Spec {
             object,
+            conditions: self.conditions.check()?,
+            on_change: self.on_change,
+            terms: Arc::new(Terms {
+                ssec_key: self.ssec_key,
+                traffic_limit,
+            }),
             file_path: self.file_path,
             part_size,
             task_num,
@@ -251,6 +280,8 @@ impl DownloadFile {
 pub struct HeadObject {
     subject: Subject,
     version_id: Option<String>,
+    conditions: AskedConditions,
+    ssec_key: Option<SsecKey>,
 }
 
 impl HeadObject {
@@ -259,6 +290,8 @@ impl HeadObject {
         Self {
             subject: Subject::object(bucket, key),
             version_id: None,
+            conditions: AskedConditions::default(),
+            ssec_key: None,
         }
     }
 
@@ -268,6 +301,8 @@ impl HeadObject {
         Self {
             subject: Subject::url(url),
             version_id: None,
+            conditions: AskedConditions::default(),
+            ssec_key: None,
         }
     }
 
@@ -277,7 +312,18 @@ impl HeadObject {
         self
     }
 
-    pub(crate) fn resolve(self, client: &ClientParts) -> Result<(Arc<dyn Source>, ObjectId)> {
-        self.subject.resolve(self.version_id, client)
+    pub(crate) fn into_spec(self, client: &ClientParts) -> Result<(Arc<dyn Source>, HeadSpec)> {
+        let Asked { source, object, site } = self.subject.resolve(self.version_id, client)?;
+        terms::warn_of_listeners(self.ssec_key.as_ref(), &site);
+        let spec = HeadSpec {
+            object,
+            conditions: self.conditions.check()?,
+            terms: Terms {
+                ssec_key: self.ssec_key,
+                traffic_limit: None,
+            },
+            retries: client.first_retries(),
+        };
+        Ok((source, spec))
     }
 }

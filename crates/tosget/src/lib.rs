@@ -40,9 +40,11 @@ mod cancel;
 mod checksum;
 mod client;
 mod clock;
+mod conditions;
 mod config;
 mod coverage;
 mod credentials;
+mod customer_key;
 mod data_transfer;
 mod destination;
 mod download;
@@ -58,6 +60,7 @@ mod names;
 mod object;
 mod object_url;
 mod offload;
+mod on_change;
 mod outcome;
 mod plan;
 mod presigned;
@@ -71,8 +74,10 @@ mod storage;
 mod stragglers;
 mod subject;
 mod temporary;
+mod terms;
 #[cfg(test)]
 mod testing;
+mod traffic_limit;
 mod transfer;
 mod verify;
 
@@ -83,6 +88,7 @@ pub use credentials::{
     Anonymous, Credentials, CredentialsFuture, CredentialsProvider, EnvironmentCredentials,
     EnvironmentCredentialsError,
 };
+pub use customer_key::SsecKey;
 pub use data_transfer::{DataTransferStatus, DataTransferType};
 pub use download::{DEFAULT_PART_SIZE, DEFAULT_TASK_NUM, DownloadFile, HeadObject};
 pub use engine::Recheck;
@@ -90,6 +96,7 @@ pub use error::{Error, ErrorKind, Result, TosServerError};
 pub use events::{DownloadEvent, DownloadEventType, DownloadEvents, DownloadPart};
 pub use limiter::RateLimiter;
 pub use object::HeadObjectOutput;
+pub use on_change::OnChange;
 pub use outcome::DownloadFileOutput;
 pub use presigned::PreSignedUrl;
 pub use progress::{Progress, ProgressSnapshot};

@@ -3,11 +3,21 @@
 use std::sync::Arc;
 
 use crate::config::ClientParts;
+use crate::endpoint::Endpoint;
 use crate::error::{Error, Result};
 use crate::given_url::{GivenUrl, UrlText};
 use crate::names::{check_bucket, check_key};
 use crate::object::ObjectId;
 use crate::source::Source;
+
+/// What can be asked for, and of whom.
+#[derive(Debug)]
+pub(crate) struct Asked {
+    pub(crate) source: Arc<dyn Source>,
+    pub(crate) object: ObjectId,
+    /// Where the requests go.
+    pub(crate) site: Endpoint,
+}
 
 /// What a caller asks for, not yet checked.
 #[derive(Clone, Debug)]
@@ -29,11 +39,7 @@ impl Subject {
     }
 
     /// Checks what can be checked without asking anybody.
-    pub(crate) fn resolve(
-        self,
-        version_id: Option<String>,
-        client: &ClientParts,
-    ) -> Result<(Arc<dyn Source>, ObjectId)> {
+    pub(crate) fn resolve(self, version_id: Option<String>, client: &ClientParts) -> Result<Asked> {
         match self {
             Self::Object { bucket, key } => {
                 let service = client.service()?;
@@ -43,7 +49,11 @@ impl Subject {
                 }
                 check_key(&key).map_err(|error| Error::invalid_argument(error.to_string()))?;
                 let object = ObjectId::new(bucket, key).with_version(version_id);
-                Ok((service.source.clone(), object))
+                Ok(Asked {
+                    source: service.source.clone(),
+                    object,
+                    site: service.endpoint.clone(),
+                })
             }
             Self::Url(_) if version_id.is_some_and(|version| !version.is_empty()) => {
                 let message =
@@ -53,8 +63,11 @@ impl Subject {
             Self::Url(text) => {
                 let url =
                     GivenUrl::parse(&text).map_err(|error| Error::invalid_argument(error.to_string()))?;
-                let object = url.object().clone();
-                Ok((client.url_source(url)?, object))
+                Ok(Asked {
+                    object: url.object().clone(),
+                    site: url.origin().clone(),
+                    source: client.url_source(url)?,
+                })
             }
         }
     }

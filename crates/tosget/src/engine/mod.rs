@@ -15,26 +15,30 @@ mod probe;
 mod question;
 mod recheck;
 mod recorder;
+mod start_over;
+mod witness;
 
 use std::num::{NonZeroU64, NonZeroUsize};
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
-use tracing::{Instrument, Span};
+use tracing::Span;
 
 use crate::cancel::CancelHook;
+use crate::conditions::Conditions;
 use crate::destination::{BadDestination, CheckpointPlace, Destination, Places, resolve};
-use crate::error::{Error, ErrorKind, Shown};
+use crate::error::{Error, ErrorKind};
 use crate::events::{DownloadEventType, Listeners, Narrator};
 use crate::limiter::RateLimiter;
 use crate::object::{HeadObjectOutput, ObjectId};
 use crate::offload::offload;
+use crate::on_change::OnChange;
 use crate::outcome::DownloadFileOutput;
 use crate::progress::Progress;
 use crate::source::Source;
 use crate::storage::Storage;
+use crate::terms::Terms;
 use crate::verify::Verification;
 
 use earlier::Earlier;
@@ -43,13 +47,13 @@ use question::Question;
 
 const TARGET: &str = "tosget::download";
 
-/// Numbers the downloads of this process in its log.
-static DOWNLOADS: AtomicU64 = AtomicU64::new(1);
-
 /// Everything a download is told, checked: no later step doubts it.
 #[derive(Clone, Debug)]
 pub(crate) struct Spec {
     pub(crate) object: ObjectId,
+    pub(crate) conditions: Conditions,
+    pub(crate) on_change: OnChange,
+    pub(crate) terms: Arc<Terms>,
     pub(crate) file_path: PathBuf,
     pub(crate) part_size: NonZeroU64,
     pub(crate) task_num: NonZeroUsize,
@@ -65,6 +69,15 @@ pub(crate) struct Spec {
     pub(crate) listeners: Listeners,
     pub(crate) cancel: CancelHook,
     pub(crate) progress: Progress,
+}
+
+/// Everything a question about an object is told, checked.
+#[derive(Clone, Debug)]
+pub(crate) struct HeadSpec {
+    pub(crate) object: ObjectId,
+    pub(crate) conditions: Conditions,
+    pub(crate) terms: Terms,
+    pub(crate) retries: u32,
 }
 
 /// Whatever keeps the temporary file from being ready to take bytes.
@@ -93,23 +106,6 @@ pub(crate) struct Engine {
 }
 
 impl Engine {
-    /// Runs one download. Dropping the future keeps the checkpoint, as a kill would.
-    pub(crate) async fn run(&self, spec: Spec) -> Result<DownloadFileOutput, Error> {
-        spec.progress.reset();
-        let span = tracing::info_span!(
-            target: TARGET,
-            "download",
-            id = DOWNLOADS.fetch_add(1, Ordering::Relaxed),
-            object = %spec.object,
-            file_path = %Shown(&spec.file_path),
-        );
-        let download = async {
-            let done = self.download(&spec, Instant::now()).await;
-            done.inspect(tell).map_err(|error| error.about(&spec.object))
-        };
-        download.instrument(span).await
-    }
-
     async fn download(&self, spec: &Spec, began: Instant) -> Result<DownloadFileOutput, Error> {
         let places = match self.resolve(spec).await? {
             Resolved::File(places) => places,
@@ -157,20 +153,26 @@ impl Engine {
     }
 
     /// What the service knows of an object.
-    pub(crate) async fn head(&self, object: &ObjectId, retries: u32) -> Result<HeadObjectOutput, Error> {
-        let progress = Progress::new();
-        self.question(object, retries, &progress)
-            .head()
-            .await
-            .map(|head| head.object)
+    pub(crate) async fn head(&self, spec: &HeadSpec) -> Result<HeadObjectOutput, Error> {
+        let question = Question {
+            source: &*self.source,
+            object: &spec.object,
+            conditions: &spec.conditions,
+            terms: &spec.terms,
+            retries: spec.retries,
+            progress: &Progress::new(),
+        };
+        question.head().await.map(|head| head.object)
     }
 
-    fn question<'a>(&'a self, object: &'a ObjectId, retries: u32, progress: &'a Progress) -> Question<'a> {
+    fn question<'a>(&'a self, spec: &'a Spec) -> Question<'a> {
         Question {
             source: &*self.source,
-            object,
-            retries,
-            progress,
+            object: &spec.object,
+            conditions: &spec.conditions,
+            terms: &spec.terms,
+            retries: spec.first_retries,
+            progress: &spec.progress,
         }
     }
 
@@ -196,13 +198,7 @@ impl Engine {
         path: PathBuf,
         began: Instant,
     ) -> Result<DownloadFileOutput, Error> {
-        let head = self
-            .or_canceled(
-                spec,
-                self.question(&spec.object, spec.first_retries, &spec.progress)
-                    .head(),
-            )
-            .await?;
+        let head = self.or_canceled(spec, self.question(spec).head()).await?;
         let (storage, target) = (self.storage.clone(), path.clone());
         let made = blocking(move || storage.create_dir_all(&target)).await;
         made.map_err(|error| Error::disk("create the directory", &path, error))?;
@@ -254,20 +250,6 @@ fn canceled() -> Error {
     Error::new(ErrorKind::Canceled, "the task is canceled")
 }
 
-fn tell(done: &DownloadFileOutput) {
-    tracing::info!(
-        target: TARGET,
-        file_path = %Shown(&done.file_path),
-        bytes_fetched = done.bytes_fetched,
-        bytes_resumed = done.bytes_resumed,
-        requests = done.requests,
-        retries = done.retries,
-        verification = ?done.verification,
-        elapsed_ms = u64::try_from(done.elapsed.as_millis()).unwrap_or(u64::MAX),
-        "done"
-    );
-}
-
 /// Runs file work where it may block, in the span of whoever asks for it.
 async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> T {
     let span = Span::current();
@@ -292,6 +274,9 @@ fn output(
         bytes_resumed: counts.resumed_bytes,
         requests: counts.requests,
         retries: counts.retries,
+        restarts: counts.restarts,
+        first_request_id: None,
+        last_request_id: None,
         elapsed: began.elapsed(),
         verification,
         set_aside: None,

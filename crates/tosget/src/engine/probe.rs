@@ -61,7 +61,7 @@ pub(super) enum EarlierFits {
 
 /// Makes the first request, for a first piece that is missing.
 pub(super) async fn probe(engine: &Engine, spec: &Spec, earlier: &Earlier) -> Result<Probed, Error> {
-    let question = engine.question(&spec.object, spec.first_retries, &spec.progress);
+    let question = engine.question(spec);
     let fits = match earlier.resumable(spec) {
         Ok(None) => EarlierFits::Nothing,
         Err(reason) => EarlierFits::Useless(reason),
@@ -74,6 +74,9 @@ pub(super) async fn probe(engine: &Engine, spec: &Spec, earlier: &Earlier) -> Re
 }
 
 /// Goes on with an earlier run's object. The inner error says why that object is not there any more.
+///
+/// Where the caller has conditions, they go out in place of the pin, so that a refusal is an answer to them and to nothing
+/// else; what the answer tells of the object shows as well whether it is the same.
 async fn probe_pinned(
     question: &Question<'_>,
     part_size: NonZeroU64,
@@ -86,13 +89,15 @@ async fn probe_pinned(
     let response = match question.get(range, Some(pinned)).await {
         Ok(response) => response,
         // 416: the object became so short that the range lies beyond it, and the server looked at that first.
-        Err((_, AttemptError::Server(server))) if matches!(server.status_code, 412 | 416) => {
+        Err((_, AttemptError::Server(server)))
+            if server.status_code == 416 || server.status_code == 412 && question.conditions.is_empty() =>
+        {
             return Ok(Err("the object was replaced since".to_owned()));
         }
         Err((_, AttemptError::Response(fault @ ResponseFault::Changed { .. }))) => {
             return Ok(Err(fault.to_string()));
         }
-        Err(unanswered) => return Err(question.failed(unanswered)),
+        Err(unanswered) => return Err(question.failed(unanswered).await),
     };
     let head = response.head.clone();
     let pin = Pin::new(&head);
@@ -121,7 +126,7 @@ async fn probe_fresh(
         Err((attempts, AttemptError::Server(server))) if server.status_code == 416 => {
             let head = question.head().await?;
             if head.object.content_length > 0 {
-                return Err(question.failed((attempts, AttemptError::Server(server))));
+                return Err(question.failed((attempts, AttemptError::Server(server))).await);
             }
             return Ok(Probed {
                 pin: Pin::new(&head),
@@ -130,7 +135,7 @@ async fn probe_fresh(
                 opened: None,
             });
         }
-        Err(unanswered) => return Err(question.failed(unanswered)),
+        Err(unanswered) => return Err(question.failed(unanswered).await),
     };
     let head = response.head.clone();
     let range = answered_range(asked, &head).expect("the answer was checked");

@@ -2,14 +2,16 @@
 
 use std::time::Duration;
 
-use crate::error::Error;
+use crate::conditions::Conditions;
 use crate::error::attempt::{AttemptError, ResponseFault};
-use crate::object::{Fingerprint, ObjectId};
+use crate::error::{Error, TosServerError, is_archived};
+use crate::object::{Fingerprint, HeadObjectOutput, ObjectId, Printable};
 use crate::progress::Progress;
 use crate::range::ByteRange;
 use crate::response::ResponseHead;
 use crate::retry::{Decision, Patience};
-use crate::source::{Attempt, RangeRequest, RangeResponse, Source};
+use crate::source::{Attempt, HeadRequest, RangeRequest, RangeResponse, Source};
+use crate::terms::Terms;
 use crate::verify::{answered_range, same_object};
 
 /// Whom to ask about what.
@@ -17,6 +19,8 @@ use crate::verify::{answered_range, same_object};
 pub(super) struct Question<'a> {
     pub(super) source: &'a dyn Source,
     pub(super) object: &'a ObjectId,
+    pub(super) conditions: &'a Conditions,
+    pub(super) terms: &'a Terms,
     pub(super) retries: u32,
     pub(super) progress: &'a Progress,
 }
@@ -29,25 +33,35 @@ impl Question<'_> {
     pub(super) async fn head(&self) -> Result<ResponseHead, Error> {
         let mut patience = Patience::new(self.retries);
         loop {
+            let request = HeadRequest {
+                object: self.object,
+                conditions: self.conditions,
+                terms: self.terms,
+                attempt: self.attempt(&patience),
+            };
             self.progress.requested();
-            let error = match self.source.head(self.object, self.attempt(&patience)).await {
+            let error = match self.source.head(request).await {
                 Ok(head) => return Ok(head),
                 Err(error) => error,
             };
             if is_wordless(&error) {
                 let first_byte = ByteRange::new(0, 1).expect("not empty");
                 let answer = self.get(first_byte, None).await;
-                return answer
-                    .map(|response| response.head)
-                    .map_err(|unanswered| self.failed(unanswered));
+                return match answer {
+                    Ok(response) => Ok(response.head),
+                    Err(unanswered) => Err(self.failed(unanswered).await),
+                };
             }
-            self.wait_after(error, &mut patience)
-                .await
-                .map_err(|unanswered| self.failed(unanswered))?;
+            if let Err(unanswered) = self.wait_after(error, &mut patience).await {
+                return Err(self.failed(unanswered).await);
+            }
         }
     }
 
     /// GET of a range; the answer's head is checked, its body is still to come.
+    ///
+    /// With a pin, the answer must come from that object. The request says so only where the caller has no conditions: it
+    /// would be answered 412 for either.
     pub(super) async fn get(
         &self,
         range: ByteRange,
@@ -58,7 +72,9 @@ impl Question<'_> {
             let request = RangeRequest {
                 object: self.object,
                 range,
-                pin,
+                pin: pin.filter(|_| self.conditions.is_empty()),
+                conditions: Some(self.conditions),
+                terms: self.terms,
                 attempt: self.attempt(&patience),
             };
             self.progress.requested();
@@ -73,12 +89,49 @@ impl Question<'_> {
         }
     }
 
-    pub(super) fn failed(&self, (attempts, error): Unanswered) -> Error {
-        Error::from_attempt(
-            &format!("read {} from {}", self.object, self.source.endpoint()),
-            attempts,
-            error,
-        )
+    /// The error that ends the question.
+    pub(super) async fn failed(&self, (attempts, error): Unanswered) -> Error {
+        let doing = format!("read {} from {}", self.object, self.source.endpoint());
+        let error = match self.unmet(error) {
+            Ok((condition, server)) => return Error::unmet_condition(&doing, &condition, server),
+            Err(error) => Error::from_attempt(&doing, attempts, error),
+        };
+        match error.server() {
+            Some(server) if is_archived(server) => error.with_hint(self.what_to_do_about_archive().await),
+            _ => error,
+        }
+    }
+
+    /// The refusal does not say how far a restore is; a HEAD does, and is answered for archived objects too.
+    async fn what_to_do_about_archive(&self) -> String {
+        let request = HeadRequest {
+            object: self.object,
+            conditions: self.conditions,
+            terms: self.terms,
+            attempt: self.attempt(&Patience::new(self.retries)),
+        };
+        self.progress.requested();
+        let known = self.source.head(request).await.map(|head| head.object);
+        match known {
+            Ok(object) if object.is_being_restored() => {
+                "the object is archived and a restore is under way: run the same download again when it has ended".to_owned()
+            }
+            Ok(HeadObjectOutput { storage_class: Some(class), .. }) => {
+                format!("the object is archived ({}): restore it first, then run the same download again", Printable(&class))
+            }
+            _ => "the object is archived: restore it first, then run the same download again".to_owned(),
+        }
+    }
+
+    /// The condition of the caller that the server says does not hold, if that is what it says.
+    fn unmet(&self, error: AttemptError) -> Result<(String, TosServerError), AttemptError> {
+        match error {
+            AttemptError::Server(server) => match self.conditions.unmet(server.status_code) {
+                Some(condition) => Ok((condition, *server)),
+                None => Err(AttemptError::Server(server)),
+            },
+            other => Err(other),
+        }
     }
 
     fn attempt(&self, patience: &Patience) -> Attempt {
@@ -110,9 +163,13 @@ impl Question<'_> {
     }
 }
 
-/// An error answer to a HEAD has no body, and so no code, message or request id but those in its headers.
+/// An error answer to a HEAD has no body, and so no code, message or request id but those in its headers. To a 304 there is
+/// nothing to add.
 fn is_wordless(error: &AttemptError) -> bool {
-    matches!(error, AttemptError::Server(server) if server.status_code < 500 && server.message.is_empty())
+    let AttemptError::Server(server) = error else {
+        return false;
+    };
+    server.status_code < 500 && server.status_code != 304 && server.message.is_empty()
 }
 
 fn check(asked: ByteRange, pin: Option<&Fingerprint>, head: &ResponseHead) -> Result<(), ResponseFault> {

@@ -24,6 +24,9 @@ pub struct TosServerError {
     pub host_id: String,
     /// Fine-grained error number, such as `0017-00000003` (`x-tos-ec`).
     pub ec: String,
+    /// What was asked for is a delete marker (`x-tos-delete-marker`): the object was deleted in a bucket with versions, and
+    /// older ones may still be there.
+    pub delete_marker: bool,
     /// URL that was asked for, without the query of a presigned URL.
     pub request_url: String,
     /// How long the server asked to wait (`Retry-After`, in either form).
@@ -40,6 +43,12 @@ impl fmt::Display for TosServerError {
         }
         if !self.message.is_empty() {
             write!(f, ": {}", Printable(self.message.trim_end_matches('.')))?;
+        }
+        if self.delete_marker {
+            f.write_str(match self.status_code {
+                405 => "; the version is a delete marker",
+                _ => "; the current version is a delete marker",
+            })?;
         }
         let ids = [("request id", &self.request_id), ("EC", &self.ec)];
         let mut told = ids.iter().filter(|(_, id)| !id.is_empty());

@@ -3,9 +3,13 @@
 mod support;
 
 mod addressing;
+mod conditions;
+mod encryption;
 mod examples;
 mod faults;
 mod journeys;
+mod kinds;
 mod logging;
 mod presigned;
 mod refusals;
+mod traffic_limit;

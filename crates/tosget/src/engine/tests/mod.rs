@@ -1,6 +1,7 @@
 //! The engine against a scripted source: one test a promise, named after it.
 
 mod control;
+mod restarts;
 mod schedules;
 mod stragglers;
 mod telling;
@@ -127,6 +128,9 @@ impl Bench {
 fn plain_spec() -> Spec {
     Spec {
         object: ObjectId::new("bucket", "dir/object.bin"),
+        conditions: Conditions::default(),
+        on_change: OnChange::Fail,
+        terms: Arc::default(),
         file_path: PathBuf::new(),
         part_size: NonZeroU64::new(PART).expect("not zero"),
         task_num: NonZeroUsize::new(3).expect("not zero"),

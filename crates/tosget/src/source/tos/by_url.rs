@@ -11,13 +11,12 @@ use super::answer;
 use super::request::Request;
 use super::request_log::RequestLog;
 use super::transport::{Answer, Exchanged, Refusal, Transport};
-use crate::error::TosServerError;
 use crate::error::attempt::{AttemptError, ResponseFault};
+use crate::error::{KEY_MISSING, TosServerError, is_archived};
 use crate::given_url::GivenUrl;
-use crate::object::ObjectId;
 use crate::range::ByteRange;
 use crate::response::ResponseHead;
-use crate::source::{Attempt, BoxFuture, RangeRequest, RangeResponse, Source};
+use crate::source::{BoxFuture, HeadRequest, RangeRequest, RangeResponse, Source};
 use crate::verify::answered_range;
 
 /// A modification time tells contents apart only if it was over when it was told (RFC 9110 section 8.8.2.2).
@@ -74,9 +73,9 @@ impl UrlSource {
     }
 
     /// Asks for the whole, of which only the head is wanted.
-    async fn ask_for_all(&self, object: &ObjectId, attempt: Attempt) -> Result<Answer, AttemptError> {
-        let request = Request::whole(&self.url, attempt, &self.transport.user_agent)?.unsigned()?;
-        let log = RequestLog::new("GET", object, None, attempt);
+    async fn ask_for_all(&self, head: HeadRequest<'_>) -> Result<Answer, AttemptError> {
+        let request = Request::whole(&self.url, head, &self.transport.user_agent)?.unsigned()?;
+        let log = RequestLog::new("GET", head.object, None, head.attempt);
         match self.transport.exchange(request, log).await? {
             Exchanged::Answer(answer) => Ok(answer),
             Exchanged::Refusal(refusal) => Err(self.refused(&refusal)),
@@ -112,6 +111,10 @@ impl UrlSource {
 
     /// What to do about a URL that opens nothing. Nothing that is done here would make it open.
     fn advice(&self, server: &TosServerError, refusal: &Refusal) -> Option<&'static str> {
+        // About the object, which no other URL changes.
+        if is_archived(server) || server.ec == KEY_MISSING {
+            return None;
+        }
         let advice = match (server.status_code, server.code.as_str()) {
             (400, "AuthorizationQueryParametersError") | (401 | 403, "SignatureDoesNotMatch") => {
                 "the URL was altered, or made for something else than GET: give it whole, in quotes"
@@ -156,21 +159,19 @@ impl Source for UrlSource {
     }
 
     /// By GET of the first byte, whose body nobody waits for. An empty object has none.
-    fn head<'a>(
-        &'a self,
-        object: &'a ObjectId,
-        attempt: Attempt,
-    ) -> BoxFuture<'a, Result<ResponseHead, AttemptError>> {
+    fn head<'a>(&'a self, request: HeadRequest<'a>) -> BoxFuture<'a, Result<ResponseHead, AttemptError>> {
         Box::pin(async move {
             let first_byte = RangeRequest {
-                object,
+                object: request.object,
                 range: ByteRange::new(0, 1).expect("not empty"),
                 pin: None,
-                attempt,
+                conditions: Some(request.conditions),
+                terms: request.terms,
+                attempt: request.attempt,
             };
             let answer = match self.ask(first_byte).await {
                 Err(AttemptError::Server(server)) if server.status_code == 416 => {
-                    self.ask_for_all(object, attempt).await?
+                    self.ask_for_all(request).await?
                 }
                 answer => answer?,
             };

@@ -26,11 +26,10 @@ use crate::credentials::CredentialsProvider;
 use crate::endpoint::Site;
 use crate::error::TosServerError;
 use crate::error::attempt::AttemptError;
-use crate::object::ObjectId;
 use crate::object_url::ObjectUrl;
 use crate::response::ResponseHead;
 use crate::signing::Timestamp;
-use crate::source::{Attempt, BoxFuture, RangeRequest, RangeResponse, Source};
+use crate::source::{BoxFuture, HeadRequest, RangeRequest, RangeResponse, Source};
 
 use request::Request;
 use request_log::RequestLog;
@@ -121,14 +120,10 @@ impl Source for TosSource {
         &self.endpoint
     }
 
-    fn head<'a>(
-        &'a self,
-        object: &'a ObjectId,
-        attempt: Attempt,
-    ) -> BoxFuture<'a, Result<ResponseHead, AttemptError>> {
+    fn head<'a>(&'a self, request: HeadRequest<'a>) -> BoxFuture<'a, Result<ResponseHead, AttemptError>> {
         Box::pin(async move {
-            let request = Request::head(&self.site.endpoint, object, attempt, &self.transport.user_agent)?;
-            let log = RequestLog::new("HEAD", object, None, attempt);
+            let log = RequestLog::new("HEAD", request.object, None, request.attempt);
+            let request = Request::head(&self.site.endpoint, request, &self.transport.user_agent)?;
             let answer = self.exchange(request, log).await?;
             Ok(answer::read_head(&answer.into_parts())?)
         })

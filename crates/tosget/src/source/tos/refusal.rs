@@ -67,6 +67,7 @@ pub(super) fn read(parts: &Parts, body: &[u8], request_url: String, now: SystemT
         request_id: first(header("x-tos-request-id"), told.field("RequestId")),
         host_id: told.or("HostId", header("x-tos-id-2")),
         ec,
+        delete_marker: text(headers, "x-tos-delete-marker").is_some_and(|value| value == "true"),
         request_url,
         retry_after: retry_after(headers, now),
         clock_offset: clock_offset(headers, now),
@@ -279,6 +280,20 @@ mod tests {
             error.message,
             "Wrong region. (redirects are not followed, and this one leads to https://other.test/k)"
         );
+    }
+
+    #[test]
+    fn a_delete_marker_is_told_of() {
+        let marker = [("x-tos-delete-marker", "true")];
+        let current = read_with(404, &marker, br#"{"Code":"NoSuchKey","Message":"No such key."}"#);
+        assert_eq!(
+            current.to_string(),
+            "the server answered 404 NoSuchKey: No such key; the current version is a delete marker"
+        );
+        let version = read_with(405, &marker, b"").to_string();
+        assert_eq!(version, "the server answered 405; the version is a delete marker");
+        assert!(!read_with(404, &[("x-tos-delete-marker", "false")], b"").delete_marker);
+        assert!(!read_with(404, &[], b"").delete_marker);
     }
 
     #[test]

@@ -1,7 +1,5 @@
 //! Requests for an object: what is asked, under which condition, and the signature on it.
 
-use std::time::{Duration, UNIX_EPOCH};
-
 use bytes::Bytes;
 use http::header::{
     ACCEPT_ENCODING, AUTHORIZATION, HOST, IF_MATCH, IF_UNMODIFIED_SINCE, InvalidHeaderValue, RANGE,
@@ -11,19 +9,25 @@ use http::uri::InvalidUri;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Uri};
 use http_body_util::Empty;
 
+use crate::conditions::{Conditions, HttpDate};
 use crate::credentials::Credentials;
+use crate::customer_key::{self, SsecKey};
 use crate::endpoint::{Endpoint, Region};
 use crate::error::attempt::AttemptError;
 use crate::given_url::GivenUrl;
 use crate::object::{Fingerprint, ObjectId};
 use crate::object_url::ObjectUrl;
 use crate::signing::{CanonicalRequest, RequestParts, Signer, Timestamp, UNSIGNED_PAYLOAD};
-use crate::source::{Attempt, RangeRequest};
+use crate::source::{Attempt, HeadRequest, RangeRequest};
 
 const CONTENT_SHA256: HeaderName = HeaderName::from_static("x-tos-content-sha256");
 const DATE: HeaderName = HeaderName::from_static("x-tos-date");
 const SECURITY_TOKEN: HeaderName = HeaderName::from_static("x-tos-security-token");
 const TRAILER: HeaderName = HeaderName::from_static("x-tos-trailer");
+const SSEC_ALGORITHM: HeaderName = HeaderName::from_static("x-tos-server-side-encryption-customer-algorithm");
+const SSEC_KEY: HeaderName = HeaderName::from_static("x-tos-server-side-encryption-customer-key");
+const SSEC_KEY_MD5: HeaderName = HeaderName::from_static("x-tos-server-side-encryption-customer-key-md5");
+const TRAFFIC_LIMIT: HeaderName = HeaderName::from_static("x-tos-traffic-limit");
 const RETRY_COUNT: HeaderName = HeaderName::from_static("x-sdk-retry-count");
 
 /// A request for what is at a URL: one of ours, which is signed, or one that was given and goes out as it is.
@@ -67,13 +71,15 @@ impl Request<ObjectUrl> {
     /// HEAD: asks for what the service knows of the object.
     pub(super) fn head(
         endpoint: &Endpoint,
-        object: &ObjectId,
-        attempt: Attempt,
+        head: HeadRequest<'_>,
         user_agent: &HeaderValue,
     ) -> Result<Self, AttemptError> {
+        let HeadRequest { object, attempt, .. } = head;
         let url = object_url(endpoint, object, object.version_id.as_deref())?;
         let mut request = Self::new(Method::HEAD, url, attempt, user_agent)?;
         request.insert(ACCEPT_ENCODING, "identity")?;
+        request.demand(head.conditions)?;
+        request.unlock(head.terms.ssec_key.as_ref())?;
         Ok(request)
     }
 
@@ -165,6 +171,13 @@ impl<U: Target> Request<U> {
         if let Some(pin) = range.pin {
             request.pin(pin)?;
         }
+        if let Some(conditions) = range.conditions {
+            request.demand(conditions)?;
+        }
+        request.unlock(range.terms.ssec_key.as_ref())?;
+        if let Some(limit) = range.terms.traffic_limit {
+            request.insert(TRAFFIC_LIMIT, &limit.bits_per_second().to_string())?;
+        }
         if range_crc {
             request.insert(TRAILER, "x-tos-hash-range-crc64ecma")?;
             request.insert(ACCEPT_ENCODING, "tos-raw-trailer")?;
@@ -174,10 +187,16 @@ impl<U: Target> Request<U> {
         Ok(request)
     }
 
-    /// GET of the whole.
-    pub(super) fn whole(url: U, attempt: Attempt, user_agent: &HeaderValue) -> Result<Self, AttemptError> {
-        let mut request = Self::new(Method::GET, url, attempt, user_agent)?;
+    /// GET of the whole, of which only the head is wanted.
+    pub(super) fn whole(
+        url: U,
+        head: HeadRequest<'_>,
+        user_agent: &HeaderValue,
+    ) -> Result<Self, AttemptError> {
+        let mut request = Self::new(Method::GET, url, head.attempt, user_agent)?;
         request.insert(ACCEPT_ENCODING, "identity")?;
+        request.demand(head.conditions)?;
+        request.unlock(head.terms.ssec_key.as_ref())?;
         Ok(request)
     }
 
@@ -215,9 +234,26 @@ impl<U: Target> Request<U> {
     fn pin(&mut self, pin: &Fingerprint) -> Result<(), AttemptError> {
         match (&pin.etag, pin.last_modified.and_then(http_date)) {
             (Some(etag), _) => self.insert(IF_MATCH, &etag.to_header()),
-            (None, Some(date)) => self.insert(IF_UNMODIFIED_SINCE, &date),
+            (None, Some(date)) => self.insert(IF_UNMODIFIED_SINCE, &date.to_string()),
             (None, None) => Ok(()),
         }
+    }
+
+    /// What the caller demands of the object.
+    fn demand(&mut self, conditions: &Conditions) -> Result<(), AttemptError> {
+        conditions
+            .headers()
+            .try_for_each(|(name, value)| self.insert(HeaderName::from_static(name), &value))
+    }
+
+    /// Shows the key of an encrypted object.
+    fn unlock(&mut self, key: Option<&SsecKey>) -> Result<(), AttemptError> {
+        let Some(key) = key else { return Ok(()) };
+        self.insert(SSEC_ALGORITHM, customer_key::ALGORITHM)?;
+        self.insert(SSEC_KEY_MD5, key.key_md5())?;
+        let value = secret(key.expose()).map_err(|_| unsendable("SSE-C key"))?;
+        self.headers.insert(SSEC_KEY, value);
+        Ok(())
     }
 
     fn insert(&mut self, name: HeaderName, value: &str) -> Result<(), AttemptError> {
@@ -252,10 +288,8 @@ fn version(range: RangeRequest<'_>) -> Option<&str> {
         .filter(|version| !version.is_empty())
 }
 
-fn http_date(epoch_seconds: i64) -> Option<String> {
-    let since = Duration::from_secs(u64::try_from(epoch_seconds).ok()?);
-    // The calendar of HTTP ends with the year 9999.
-    (since.as_secs() < 253_402_300_800).then(|| httpdate::fmt_http_date(UNIX_EPOCH + since))
+fn http_date(epoch_seconds: i64) -> Option<HttpDate> {
+    HttpDate::from_epoch(u64::try_from(epoch_seconds).ok()?)
 }
 
 fn secret(text: &str) -> Result<HeaderValue, InvalidHeaderValue> {
