@@ -241,6 +241,19 @@ impl Places {
             journal_is_named,
         })
     }
+
+    /// A journal that was set aside has told what it had to, once the destination is the object. It may be there without
+    /// one of ours: that of a large object, in whose place a small one came.
+    pub(crate) fn remove_aside(&self, storage: &dyn Storage) {
+        let Some(aside) = self.journal.as_deref().map(aside) else {
+            return;
+        };
+        if matches!(storage.stat(&aside), Ok(Some(_)))
+            && let Err(error) = storage.remove(&aside)
+        {
+            tracing::warn!(path = %aside.display(), %error, "a journal that was set aside was left behind");
+        }
+    }
 }
 
 /// Where a journal that can't be used is kept for whoever wants to know.

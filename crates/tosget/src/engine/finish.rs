@@ -62,19 +62,8 @@ impl Session {
                 tracing::warn!(target: "tosget::checkpoint", journal = %Shown(&journal), %error, "the journal of a finished download was left behind");
             }
         }
-        self.remove_aside();
+        self.places.remove_aside(&*self.engine.storage);
         Ok(())
-    }
-
-    /// A journal that was set aside has told what it had to. It may be there without one of ours: that of a large object, in
-    /// whose place a small one came.
-    fn remove_aside(&self) {
-        let Some(aside) = self.places.journal.as_deref().map(aside) else {
-            return;
-        };
-        if matches!(self.engine.storage.stat(&aside), Ok(Some(_))) {
-            let _ = self.engine.storage.remove(&aside);
-        }
     }
 
     /// The content is not the object's. The journal, which says it is, is set aside: no later run may believe it.

@@ -13,7 +13,7 @@ use crate::coverage::{Coverage, Segment, Standing};
 use crate::destination::{Places, aside, directory_of, path_text};
 use crate::error::{Error, Shown};
 use crate::events::{DownloadEventType, Narrator};
-use crate::journal::format::Identity;
+use crate::journal::format::{Identity, Record};
 use crate::journal::{Journal, current_owner};
 use crate::object::HeadObjectOutput;
 use crate::outcome::DownloadFileOutput;
@@ -121,6 +121,17 @@ pub(super) async fn prepare(
     .await
 }
 
+/// What the journal's claims are worth.
+#[derive(Default)]
+struct Judgement {
+    /// Believed.
+    coverage: Coverage,
+    /// To be read back first.
+    doubtful: Vec<Segment>,
+    /// Beyond the end of the file, so not there, whatever the journal says.
+    lost: Vec<ByteRange>,
+}
+
 struct Preparation {
     engine: Engine,
     spec: Spec,
@@ -138,7 +149,11 @@ impl Preparation {
             self.set_aside(&mut earlier, reason)?;
         }
         self.create_directories()?;
-        let (coverage, doubtful) = self.judge_claims(&earlier);
+        let Judgement {
+            coverage,
+            doubtful,
+            lost,
+        } = self.judge_claims(&earlier);
         self.tell(&earlier, &coverage, &doubtful);
         let Earlier { temporary, journal } = earlier;
         let temporary = match temporary {
@@ -157,7 +172,7 @@ impl Preparation {
                 _ => error,
             })?;
         let journal = match journal {
-            Some(journal) => self.adopt(*journal)?,
+            Some(journal) => self.adopt(*journal, &lost)?,
             None => self.create_journal()?,
         };
         scratch.keep = journal.is_some();
@@ -213,6 +228,7 @@ impl Preparation {
             .storage
             .remove(journal)
             .map_err(|error| Error::disk("remove", journal, error))?;
+        self.places.remove_aside(&*self.engine.storage);
         let head = self.probed.head.object.clone();
         Ok(Some(Committed {
             head,
@@ -281,22 +297,27 @@ impl Preparation {
     }
 
     /// Splits what the journal claims into what is believed and what has to be read back (invariant I3).
-    fn judge_claims(&self, earlier: &Earlier) -> (Coverage, Vec<Segment>) {
+    fn judge_claims(&self, earlier: &Earlier) -> Judgement {
         let (Some(journal), Some(left)) = (&earlier.journal, &earlier.temporary) else {
-            return (Coverage::new(), Vec::new());
+            return Judgement::default();
         };
-        // What lies beyond the file's end is not there, whatever the journal says.
-        let there = journal
+        let (there, beyond): (Vec<Segment>, Vec<Segment>) = journal
             .claims
             .segments()
-            .filter(|segment| segment.range.end() <= left.stat.len);
-        if !self.believes(earlier, left) {
-            return (Coverage::new(), there.collect());
+            .partition(|segment| segment.range.end() <= left.stat.len);
+        let mut judgement = Judgement {
+            lost: beyond.into_iter().map(|segment| segment.range).collect(),
+            ..Judgement::default()
+        };
+        if self.believes(earlier, left) {
+            for segment in there {
+                judgement.coverage.insert(segment, Standing::Settled);
+            }
+            self.spec.progress.resumed(judgement.coverage.covered());
+        } else {
+            judgement.doubtful = there;
         }
-        let mut coverage = Coverage::new();
-        there.for_each(|segment| coverage.insert(segment, Standing::Settled));
-        self.spec.progress.resumed(coverage.covered());
-        (coverage, Vec::new())
+        judgement
     }
 
     fn believes(&self, earlier: &Earlier, left: &LeftTemporary) -> bool {
@@ -311,10 +332,25 @@ impl Preparation {
         }
     }
 
-    fn adopt(&self, journal: crate::journal::FoundJournal) -> Result<Option<Journal>, Error> {
+    /// Takes the journal over. What was lost is forgotten in it as well: once the file has its length again, nothing would
+    /// tell that those bytes are zeros.
+    fn adopt(
+        &self,
+        journal: crate::journal::FoundJournal,
+        lost: &[ByteRange],
+    ) -> Result<Option<Journal>, Error> {
         let path = self.places.journal.as_deref().unwrap_or(&self.places.temporary);
-        journal
-            .adopt(current_owner(&*self.engine.storage, token()))
+        let forgotten: Vec<Record> = lost.iter().map(|range| Record::Forgotten(*range)).collect();
+        let adopted = journal.adopt(current_owner(&*self.engine.storage, token()));
+        adopted
+            .and_then(|mut journal| {
+                if let Some(journal) = &mut journal
+                    && !forgotten.is_empty()
+                {
+                    journal.append(&forgotten)?;
+                }
+                Ok(journal)
+            })
             .map_err(|error| Error::disk("take over the checkpoint", path, error))
     }
 

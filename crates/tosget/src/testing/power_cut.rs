@@ -100,13 +100,15 @@ impl Disk {
         self.platters().names.keys().cloned().collect()
     }
 
-    /// Flips a bit of a file, behind everybody's back: no time changes.
+    /// Flips a bit of a file. Its times tell: what alters a file without them (a disk that rots) only `Recheck::Always`
+    /// can find.
     pub(crate) fn flip(&self, path: &Path, at: usize, bit: u8) {
         let mut platters = self.platters();
-        let inode = platters.names[path];
+        let (inode, now) = (platters.names[path], platters.tick());
         let file = platters.files.get_mut(&inode).expect("names have files");
         file.live[at] ^= 1 << (bit % 8);
         file.dirty.insert(at / PAGE);
+        file.changed = now;
     }
 
     fn platters(&self) -> MutexGuard<'_, Platters> {

@@ -266,6 +266,23 @@ async fn i3_a_cut_temporary_file_costs_what_was_cut() {
 }
 
 #[tokio::test]
+async fn i3_what_was_cut_is_forgotten_also_by_the_run_after_the_next() {
+    let bench = Bench::new(SIZE);
+    bench.interrupted().await;
+    let file = fs::File::options().write(true).open(bench.temporary());
+    file.expect("there").set_len(0).expect("cut");
+    // This run gives the file its length again, fetches a little, and ends in order.
+    bench.source.follow(|number, _| match number % 4 {
+        0 => Verdict::Serve,
+        _ => Verdict::BreakAfter(0),
+    });
+    bench.download(bench.spec()).await.expect_err("the source breaks");
+    bench.source.follow(|_, _| Verdict::Serve);
+    bench.download(bench.spec()).await.expect("fetches what was cut");
+    bench.assert_is_the_object();
+}
+
+#[tokio::test]
 async fn i3_a_lost_temporary_file_is_a_fresh_start_never_a_file_of_zeros() {
     let bench = Bench::new(SIZE);
     bench.interrupted().await;
