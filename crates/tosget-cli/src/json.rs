@@ -9,16 +9,16 @@ use serde::Serialize;
 use tosget::{DownloadFileOutput, ErrorKind, HeadObjectOutput, TosServerError, Verification};
 
 use crate::failure::Failure;
-use crate::object_name::ObjectName;
 use crate::report::{Downloaded, Known};
+use crate::subject::Subject;
 use crate::timestamp::rfc3339;
 
 /// `tosget get --json`.
 #[derive(Debug, Serialize)]
 pub(crate) struct DownloadedJson<'a> {
     ok: bool,
-    bucket: &'a str,
-    key: &'a str,
+    #[serde(flatten)]
+    subject: SubjectJson<'a>,
     file_path: String,
     /// `crc64` or `size_only`.
     verification: &'static str,
@@ -43,10 +43,19 @@ pub(crate) struct DownloadedJson<'a> {
 #[derive(Debug, Serialize)]
 pub(crate) struct KnownJson<'a> {
     ok: bool,
-    bucket: &'a str,
-    key: &'a str,
+    #[serde(flatten)]
+    subject: SubjectJson<'a>,
     object: ObjectJson<'a>,
     exit_code: u8,
+}
+
+/// What was asked for: bucket and key, or a URL.
+#[derive(Debug, Serialize)]
+struct SubjectJson<'a> {
+    bucket: Option<&'a str>,
+    key: Option<&'a str>,
+    /// Without its query, which may be a key to the object.
+    url: Option<&'a str>,
 }
 
 /// What the service knows of an object, by the names of HeadObject.
@@ -117,7 +126,6 @@ struct ServerJson<'a> {
 
 impl Downloaded {
     pub(crate) fn to_json(&self) -> DownloadedJson<'_> {
-        let ObjectName { bucket, key } = &self.name;
         let DownloadFileOutput {
             object,
             file_path,
@@ -126,8 +134,7 @@ impl Downloaded {
         } = &self.output;
         DownloadedJson {
             ok: true,
-            bucket,
-            key,
+            subject: (&self.subject).into(),
             file_path: file_path.to_string_lossy().into_owned(),
             verification: match verification {
                 Verification::Crc64 => "crc64",
@@ -154,8 +161,7 @@ impl Known {
     pub(crate) fn to_json(&self) -> KnownJson<'_> {
         KnownJson {
             ok: true,
-            bucket: &self.name.bucket,
-            key: &self.name.key,
+            subject: (&self.subject).into(),
             object: (&self.object).into(),
             exit_code: 0,
         }
@@ -178,6 +184,23 @@ impl Failure {
                 server: self.server.as_deref().map(ServerJson::from),
             },
             exit_code: self.exit.code(),
+        }
+    }
+}
+
+impl<'a> From<&'a Subject> for SubjectJson<'a> {
+    fn from(subject: &'a Subject) -> Self {
+        match subject {
+            Subject::Object(name) => Self {
+                bucket: Some(&name.bucket),
+                key: Some(&name.key),
+                url: None,
+            },
+            Subject::Url(url) => Self {
+                bucket: None,
+                key: None,
+                url: Some(url.without_query()),
+            },
         }
     }
 }

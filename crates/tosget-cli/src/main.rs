@@ -22,6 +22,7 @@ mod limits;
 mod logging;
 mod meter;
 mod object_name;
+mod presign;
 mod printable;
 mod progress_line;
 mod rate;
@@ -30,6 +31,7 @@ mod settings;
 mod size;
 mod ssec_key;
 mod stat;
+mod subject;
 mod terminal;
 mod timestamp;
 mod when;
@@ -66,6 +68,7 @@ fn run(settings: Settings, console: &Console, voice: Voice) -> Result<Answer, Fa
     let result = runtime.block_on(async {
         match settings {
             Settings::Get(settings) => get::get(*settings, console, voice).await,
+            Settings::Presign(settings) => presign::presign(*settings).await,
             Settings::Stat(settings) => stat::stat(*settings, console).await,
             Settings::Demo(settings) => demo::demo(settings, console).await,
         }

@@ -37,6 +37,8 @@ pub(crate) enum BadDestination {
     Empty,
     #[error("the key would be saved outside of {directory}: {reason}")]
     LeavesDirectory { directory: String, reason: &'static str },
+    #[error("the URL names no file: its path ends in a slash")]
+    Nameless,
     #[error("{0} has no file name")]
     NoFileName(String),
     #[error("{0} is a directory")]
@@ -64,6 +66,10 @@ pub(crate) fn resolve(
     let is_directory = ends_in_separator(file_path) || is_directory(storage, file_path)?;
     if !is_directory {
         return checked_file(storage, file_path.to_owned()).map(Destination::File);
+    }
+    // No key is empty, but the last segment of a URL's path may be.
+    if key.is_empty() {
+        return Err(BadDestination::Nameless);
     }
     let joined = join_key(storage, file_path, key)?;
     if key.ends_with('/') {

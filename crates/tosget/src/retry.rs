@@ -89,10 +89,13 @@ pub(crate) fn is_transient(error: &AttemptError) -> bool {
         | AttemptError::Broken { .. }
         | AttemptError::ShortBody { .. }
         | AttemptError::Credentials { .. } => true,
-        AttemptError::Tls { .. } | AttemptError::Request(_) => false,
+        AttemptError::Tls { .. } | AttemptError::Request(_) | AttemptError::UrlRefused { .. } => false,
         AttemptError::Server(server) => is_transient_refusal(server),
         // A wrong answer often comes from one bad proxy or cache among many; a changed object stays changed.
-        AttemptError::Response(fault) => !matches!(fault, ResponseFault::Changed { .. }),
+        AttemptError::Response(fault) => !matches!(
+            fault,
+            ResponseFault::Changed { .. } | ResponseFault::Indistinguishable
+        ),
     }
 }
 

@@ -72,6 +72,7 @@ fn a_download_is_told_as_one_object() {
             "restarts",
             "retries",
             "set_aside",
+            "url",
             "verification"
         ]
     );
@@ -101,7 +102,7 @@ fn an_answer_to_stat_is_one_object() {
     let stage = Stage::new();
     stage.emulator.put_object(BUCKET, "k", "content");
     let told = stage.run(&["stat", "tos://bkt/k", "--json"]).ends_with(0).json();
-    assert_eq!(keys(&told), ["bucket", "exit_code", "key", "object", "ok"]);
+    assert_eq!(keys(&told), ["bucket", "exit_code", "key", "object", "ok", "url"]);
     assert_eq!(keys(&told["object"]), OBJECT_KEYS);
     assert_eq!(told["object"]["content_length"], json!(7));
     assert_eq!(told["object"]["version_id"], Value::Null);

@@ -14,7 +14,7 @@ use super::{Spec, canceled};
 use crate::allowance::Allowance;
 use crate::coverage::Standing;
 use crate::error::attempt::AttemptError;
-use crate::error::{Error, ErrorKind};
+use crate::error::{Error, ErrorKind, Shown};
 use crate::events::{DownloadEventType, DownloadPart, Narrator};
 use crate::journal::Ownership;
 use crate::journal::format::Record;
@@ -275,7 +275,7 @@ impl<'a> Collecting<'a> {
             self.spec.progress.resumed(claim.range.len());
             return;
         }
-        tracing::warn!(range = %claim.range, "bytes of the earlier run were altered, fetching them again");
+        tracing::warn!(target: "tosget::checkpoint", range = %claim.range, "bytes of the earlier run were altered, fetching them again");
         self.crew.put_back(claim.range);
         if let Err(error) = self
             .session
@@ -346,7 +346,7 @@ impl Session {
                     .map_err(|error| Error::disk("remove the checkpoint", &journal, error))
             });
             if let Err(error) = removed.await {
-                tracing::warn!(%error, "a checkpoint was left behind");
+                tracing::warn!(target: "tosget::checkpoint", %error, "a checkpoint was left behind");
             }
             return failure;
         }
@@ -357,8 +357,14 @@ impl Session {
             self.scratch.file.stat().ok()
         };
         if let Err(error) = self.recorder.release(seal).await {
-            tracing::warn!(%error, "the checkpoint could not be closed in order; it will be read back");
+            tracing::warn!(target: "tosget::checkpoint", %error, "the checkpoint could not be closed in order; it will be read back");
         }
+        tracing::info!(
+            target: "tosget::checkpoint",
+            bytes = self.coverage.covered(),
+            journal = %Shown(&journal),
+            "checkpoint kept"
+        );
         failure.with_checkpoint(journal)
     }
 }

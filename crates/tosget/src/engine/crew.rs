@@ -7,6 +7,7 @@ use std::time::Duration;
 use tokio::task::{JoinError, JoinSet};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
+use tracing::Instrument;
 
 use crate::allowance::Allowance;
 use crate::checksum::Crc64;
@@ -102,6 +103,7 @@ impl Crew {
         for task in self.stragglers.look(now, &signs) {
             if let Some(worker) = self.at_work.get_mut(&task) {
                 tracing::info!(
+                    target: "tosget::download",
                     part = worker.piece.part_number,
                     "far slower than its siblings, asking again on another connection"
                 );
@@ -187,7 +189,7 @@ impl Crew {
         self.at_work.insert(task, worker);
         let transfer = self.transfer.clone();
         self.tasks
-            .spawn(async move { (task, transfer.fetch(piece, &course, response).await) });
+            .spawn(async move { (task, transfer.fetch(piece, &course, response).await) }.in_current_span());
     }
 
     /// Gives half of what the slowest task still has to fetch to a new one. Returns whether it was worth it.
@@ -210,7 +212,7 @@ impl Crew {
             return false;
         };
         let piece = worker.piece.of(half);
-        tracing::debug!(part = piece.part_number, range = %half, "sharing out what the slowest task has left");
+        tracing::debug!(target: "tosget::download", part = piece.part_number, range = %half, "sharing out what the slowest task has left");
         self.begin(piece, 0, None);
         true
     }

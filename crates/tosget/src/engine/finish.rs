@@ -5,7 +5,7 @@ use std::time::Instant;
 use super::prepare::Session;
 use super::{Spec, blocking, output};
 use crate::destination::aside;
-use crate::error::{Error, ErrorKind};
+use crate::error::{Error, ErrorKind, Shown};
 use crate::outcome::DownloadFileOutput;
 use crate::temporary::CommitError;
 use crate::verify::{NotTheObject, Verified, verify};
@@ -60,7 +60,7 @@ impl Session {
             (Err(CommitError::NotDurable(error)), Some(journal)) => {
                 // No later run may believe any of it.
                 if let Err(error) = self.engine.storage.rename(journal, &aside(journal)) {
-                    tracing::warn!(%error, "the journal of bytes that are not durable could not be set aside");
+                    tracing::warn!(target: "tosget::checkpoint", %error, "the journal of bytes that are not durable could not be set aside");
                 }
                 return Err(error);
             }
@@ -74,7 +74,7 @@ impl Session {
         if let Some(journal) = journal {
             let removed = self.engine.storage.remove(&journal);
             if let Err(error) = removed {
-                tracing::warn!(journal = %journal.display(), %error, "the journal of a finished download was left behind");
+                tracing::warn!(target: "tosget::checkpoint", journal = %Shown(&journal), %error, "the journal of a finished download was left behind");
             }
         }
         self.places.remove_aside(&*self.engine.storage);
@@ -86,15 +86,12 @@ impl Session {
         let mut message = format!("what was downloaded of {} is not the object", spec.object);
         if let Some(journal) = self.recorder.path() {
             let aside = aside(&journal);
-            message.push_str(&format!(
-                "; its journal was kept as {}",
-                crate::error::Shown(&aside)
-            ));
+            message.push_str(&format!("; its journal was kept as {}", Shown(&aside)));
             self.recorder.close();
             let storage = self.engine.storage.clone();
             let renamed = blocking(move || storage.rename(&journal, &aside)).await;
             if let Err(error) = renamed {
-                tracing::warn!(%error, "the journal of a failed verification could not be set aside");
+                tracing::warn!(target: "tosget::checkpoint", %error, "the journal of a failed verification could not be set aside");
             }
         }
         Error::new(ErrorKind::Verification, message)

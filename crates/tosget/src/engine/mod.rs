@@ -24,6 +24,8 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use tracing::Span;
+
 use crate::cancel::CancelHook;
 use crate::conditions::Conditions;
 use crate::destination::{BadDestination, CheckpointPlace, Destination, Places, resolve};
@@ -43,6 +45,8 @@ use crate::verify::Verification;
 use earlier::Earlier;
 use prepare::Prepared;
 use question::Question;
+
+const TARGET: &str = "tosget::download";
 
 /// Everything a download is told, checked: no later step doubts it.
 #[derive(Clone, Debug)]
@@ -135,6 +139,7 @@ impl Engine {
             Ok(probed) => probed,
             Err(error) => return Err(earlier.give_up(error, self, spec, places).await),
         };
+        probed.tell();
         let prepared = prepare::prepare(self, spec, places, earlier, probed).await;
         match prepared.inspect_err(|error| narrator.tell_failure(CREATE_FAILED, error))? {
             Prepared::AlreadyCommitted(done) => Ok(done.output(spec, narrator, began)),
@@ -180,7 +185,7 @@ impl Engine {
         let (storage, object) = (self.storage.clone(), spec.object.clone());
         let (file_path, checkpoint) = (spec.file_path.clone(), spec.checkpoint.clone());
         let resolved = blocking(move || -> Result<Resolved, BadDestination> {
-            match resolve(&*storage, &file_path, &object.key)? {
+            match resolve(&*storage, &file_path, object.name_below_directory())? {
                 Destination::Directory(path) => Ok(Resolved::Directory(path)),
                 Destination::File(path) => Places::new(&*storage, &path, &checkpoint).map(Resolved::File),
             }
@@ -236,6 +241,7 @@ impl Error {
             BadDestination::LeavesDirectory { .. } => {
                 self.with_hint("name the file to write to, instead of a directory")
             }
+            BadDestination::Nameless => self.with_hint("name the file to write to, instead of a directory"),
             BadDestination::IsADirectory(_) => {
                 self.with_hint("end the path with a slash to save the object below it")
             }
@@ -249,9 +255,10 @@ fn canceled() -> Error {
     Error::new(ErrorKind::Canceled, "the task is canceled")
 }
 
-/// Runs file work where it may block.
+/// Runs file work where it may block, in the span of whoever asks for it.
 async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> T {
-    offload(work)
+    let span = Span::current();
+    offload(move || span.in_scope(work))
         .await
         .expect("file work neither panics nor is aborted")
 }

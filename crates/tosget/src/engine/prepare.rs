@@ -11,7 +11,7 @@ use super::recorder::Recorder;
 use super::{Engine, Recheck, Spec, blocking, output};
 use crate::coverage::{Coverage, Segment, Standing};
 use crate::destination::{Places, aside, directory_of, path_text};
-use crate::error::Error;
+use crate::error::{Error, Shown};
 use crate::events::{DownloadEventType, Narrator};
 use crate::journal::format::{Identity, Record};
 use crate::journal::{Journal, current_owner};
@@ -54,7 +54,7 @@ impl Drop for Scratch {
         if !self.keep
             && let Err(error) = self.file.clone().remove()
         {
-            tracing::warn!(%error, "a temporary file was left behind");
+            tracing::warn!(target: "tosget::checkpoint", %error, "a temporary file was left behind");
         }
     }
 }
@@ -154,6 +154,7 @@ impl Preparation {
             doubtful,
             lost,
         } = self.judge_claims(&earlier);
+        self.tell(&earlier, &coverage, &doubtful);
         let Earlier { temporary, journal } = earlier;
         let temporary = match temporary {
             Some(left) => left.file,
@@ -248,6 +249,22 @@ impl Preparation {
         }
     }
 
+    /// Tells the log where the download begins.
+    fn tell(&self, earlier: &Earlier, coverage: &Coverage, doubtful: &[Segment]) {
+        let Some(journal) = earlier.journal.as_ref().and(self.places.journal.as_ref()) else {
+            tracing::info!(target: "tosget::checkpoint", "no checkpoint to go on from: beginning at zero");
+            return;
+        };
+        tracing::info!(
+            target: "tosget::checkpoint",
+            believed = coverage.covered(),
+            to_recheck = doubtful.iter().map(|claim| claim.range.len()).sum::<u64>(),
+            size = self.probed.pin.fingerprint.size,
+            journal = %Shown(journal),
+            "going on from a checkpoint"
+        );
+    }
+
     fn reason_to_start_afresh(&self, earlier: &Earlier) -> Option<String> {
         earlier.journal.as_ref()?;
         match &self.probed.earlier {
@@ -265,7 +282,7 @@ impl Preparation {
             return Ok(());
         };
         let aside = aside(path);
-        tracing::warn!(journal = %path.display(), aside = %aside.display(), reason, "the checkpoint can't be used, starting afresh");
+        tracing::warn!(target: "tosget::checkpoint", journal = %Shown(path), aside = %Shown(&aside), reason, "the checkpoint can't be used, starting afresh");
         self.engine
             .storage
             .rename(path, &aside)
@@ -366,6 +383,7 @@ impl Preparation {
             bucket: object.bucket.clone(),
             key: object.key.clone(),
             version_id: object.version_id.clone(),
+            url: object.url.clone(),
             object: (&self.probed.pin.fingerprint).into(),
             destination: path_text(&self.places.destination),
         };

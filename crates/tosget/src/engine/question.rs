@@ -145,12 +145,19 @@ impl Question<'_> {
         let Decision::RetryAfter(wait) = patience.after(&error, fastrand::f64()) else {
             return Err((patience.failures(), error));
         };
-        self.pause(wait, &error).await;
+        self.pause(wait, patience.failures(), &error).await;
         Ok(())
     }
 
-    async fn pause(&self, wait: Duration, error: &AttemptError) {
-        tracing::info!(object = %self.object, ?wait, %error, "first request failed, trying again");
+    async fn pause(&self, wait: Duration, attempt: u32, error: &AttemptError) {
+        tracing::info!(
+            target: "tosget::download",
+            object = %self.object,
+            attempt,
+            wait_ms = u64::try_from(wait.as_millis()).unwrap_or(u64::MAX),
+            error = %error.chain(),
+            "first request failed, trying again"
+        );
         self.progress.retried();
         tokio::time::sleep(wait).await;
     }

@@ -115,13 +115,26 @@ impl Error {
                 made.0.server = Some(*server);
                 made
             }
+            AttemptError::UrlRefused { server, advice } => {
+                let mut made = Self::new(
+                    kind_of_refusal(&server),
+                    format!("could not {doing}{tries}: {server}"),
+                );
+                made.0.server = Some(*server);
+                return made.with_hint(advice);
+            }
             AttemptError::Request(reason) => Self::invalid_argument(format!("could not {doing}: {reason}")),
             AttemptError::Response(fault) => {
                 let kind = match fault {
                     ResponseFault::Changed { .. } => ErrorKind::ObjectChanged,
                     _ => ErrorKind::Protocol,
                 };
-                Self::new(kind, format!("could not {doing}{tries}")).with_source(fault)
+                let hint = hint_for_fault(&fault);
+                let made = Self::new(kind, format!("could not {doing}{tries}")).with_source(fault);
+                match hint {
+                    Some(hint) => made.with_hint(hint),
+                    None => made,
+                }
             }
             network => {
                 let hint = hint_for_network(&network);
@@ -242,13 +255,22 @@ fn hint_for_network(error: &AttemptError) -> Option<&'static str> {
     }
 }
 
+fn hint_for_fault(fault: &ResponseFault) -> Option<&'static str> {
+    match fault {
+        ResponseFault::RangeIgnored | ResponseFault::Indistinguishable => Some(
+            "what such a server has can only come in one piece: set a part size of at least the object's size",
+        ),
+        _ => None,
+    }
+}
+
 /// Whether the object has to be restored from an archive class before it can be read.
 pub(crate) fn is_archived(server: &TosServerError) -> bool {
     matches!(server.code.as_str(), "InvalidObjectState" | "ObjectNotRestored")
 }
 
 /// The error number of a read without the key that the object is encrypted with, or with another one.
-const KEY_MISSING: &str = "0015-00000008";
+pub(crate) const KEY_MISSING: &str = "0015-00000008";
 
 fn hint_for_refusal(server: &TosServerError) -> Option<String> {
     let hint = match (server.status_code, server.code.as_str()) {

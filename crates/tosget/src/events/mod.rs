@@ -37,9 +37,9 @@ pub struct DownloadEvent {
     pub event_type: DownloadEventType,
     /// Why, for the types that tell of a failure or a retry.
     pub error: Option<Error>,
-    /// The object's bucket.
+    /// The object's bucket; empty where a URL was asked for.
     pub bucket: Arc<str>,
-    /// The object's key.
+    /// The object's key; of a URL its path, decoded.
     pub key: Arc<str>,
     /// The version that was asked for.
     pub version_id: Option<Arc<str>>,

@@ -59,7 +59,15 @@ impl Transfer {
             missing = rest;
             match patience.after(&error, fastrand::f64()) {
                 Decision::RetryAfter(wait) => {
-                    tracing::info!(part = piece.part_number, range = %missing, ?wait, %error, "attempt failed, trying again");
+                    tracing::info!(
+                        target: "tosget::download",
+                        part = piece.part_number,
+                        range = %missing,
+                        attempt = attempts,
+                        wait_ms = u64::try_from(wait.as_millis()).unwrap_or(u64::MAX),
+                        error = %error.chain(),
+                        "attempt failed, trying again"
+                    );
                     self.progress.retried();
                     self.tell(Report::Retrying {
                         piece,

@@ -130,6 +130,22 @@ async fn rate_limit_takes_as_long_as_the_rate_says() {
 }
 
 #[tokio::test]
+async fn presigned_downloads_by_the_url_alone() {
+    let world = world().await;
+    let (succeeded, said) = world.example("presigned", &[]).await;
+    assert!(succeeded, "{said}");
+    assert_says(
+        &said,
+        &[
+            "25165824 bytes are at the URL\n",
+            "25165824 bytes fetched, 0 resumed, verified by Crc64\n",
+        ],
+    );
+    assert!(!said.contains("X-Tos-"), "{said}");
+    world.assert_destination_is_virtual(7, SIZE);
+}
+
+#[tokio::test]
 async fn cancel_keep_goes_on_from_what_was_kept() {
     let world = world().await;
     world.emulator.set_bandwidth(Some(16 * MIB), None);

@@ -9,5 +9,7 @@ mod examples;
 mod faults;
 mod journeys;
 mod kinds;
+mod logging;
+mod presigned;
 mod refusals;
 mod traffic_limit;

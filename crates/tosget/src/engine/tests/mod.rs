@@ -129,11 +129,7 @@ impl Bench {
 /// A download of the object, to nowhere.
 fn plain_spec() -> Spec {
     Spec {
-        object: ObjectId {
-            bucket: "bucket".into(),
-            key: "dir/object.bin".into(),
-            version_id: None,
-        },
+        object: ObjectId::new("bucket", "dir/object.bin"),
         conditions: Conditions::default(),
         on_change: OnChange::Fail,
         terms: Arc::default(),

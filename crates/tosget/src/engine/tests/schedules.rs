@@ -266,11 +266,7 @@ impl Schedule {
 
     fn spec(&self) -> Spec {
         Spec {
-            object: ObjectId {
-                bucket: "bucket".into(),
-                key: "dir/object.bin".into(),
-                version_id: None,
-            },
+            object: ObjectId::new("bucket", "dir/object.bin"),
             file_path: destination().to_owned(),
             ..plain_spec()
         }
