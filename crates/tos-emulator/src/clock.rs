@@ -73,6 +73,10 @@ impl Timestamp {
         self.0 / 1000
     }
 
+    pub(crate) fn plus_seconds(self, seconds: i64) -> Self {
+        Self::from_millis(self.0.saturating_add(seconds.saturating_mul(1000)))
+    }
+
     /// `Wed, 01 Jan 2024 00:00:00 GMT`.
     pub(crate) fn http(self) -> String {
         httpdate::fmt_http_date(UNIX_EPOCH + Duration::from_millis(self.0 as u64))

@@ -36,6 +36,13 @@ struct VirtualObject {
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
+struct ObjectName {
+    bucket: String,
+    key: String,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
 struct NewBucket {
     bucket: String,
     #[serde(default)]
@@ -96,6 +103,10 @@ async fn carry_out(service: &Service, request: &Request, mut body: Incoming) -> 
                 "size": found.object.size,
                 "version_id": found.version_id,
             })));
+        }
+        (&Method::POST, "restored") => {
+            let object: ObjectName = parse(&text)?;
+            service.finish_restore(&object.bucket, &object.key)?;
         }
         (&Method::POST, "buckets") => {
             let wanted: NewBucket = parse(&text)?;

@@ -17,13 +17,15 @@ use crate::builder::Builder;
 use crate::error::TosError;
 use crate::faults::FaultRule;
 use crate::log::{RequestRecord, Stats};
-use crate::operations::stored_headers;
+use crate::operations::attributes;
 use crate::service::Service;
-use crate::signature::canonical::hex;
 use crate::signature::credential::Credential;
+use crate::store::attributes::Attributes;
 use crate::store::bucket::Versioning;
-use crate::store::object::{Content, Object};
+use crate::store::links::LinkTarget;
+use crate::store::object::Object;
 use crate::store::objects::Found;
+use crate::store::restore::Tier;
 
 /// A TOS server on this machine. Dropping it stops it.
 ///
@@ -53,7 +55,7 @@ pub(crate) enum Running {
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct ObjectSummary {
-    /// Without quotes.
+    /// Without quotes; empty for an appendable object, which has none.
     pub etag: String,
     /// The CRC64 of the whole object.
     pub crc64: u64,
@@ -149,8 +151,8 @@ impl Emulator {
         self.put_object_with(bucket, key, content, &[])
     }
 
-    /// Stores an object with the headers (name and value) that a PUT would store with it, such as `content-type` or
-    /// `x-tos-meta-…`, and `x-tos-storage-class`; other headers are ignored.
+    /// Stores an object with what the headers (name and value) of a PUT would say about it: `content-type`,
+    /// `x-tos-meta-…`, `x-tos-storage-class`, a customer's key and so on; other headers are ignored.
     #[track_caller]
     pub fn put_object_with(
         &self,
@@ -178,6 +180,39 @@ impl Emulator {
                 .store
                 .delete(bucket, key, None, self.service.clock.now()),
         );
+    }
+
+    /// Stores a symbolic link under `key`; its target is in the same bucket, or will be.
+    #[track_caller]
+    pub fn put_symlink(&self, bucket: &str, key: &str, target: &str) -> ObjectSummary {
+        let target = LinkTarget {
+            bucket: bucket.to_owned(),
+            key: target.to_owned(),
+        };
+        let link = Object::link(target, Attributes::default());
+        let now = self.service.clock.now();
+        expect(self.service.store.put(bucket, key, link, now, false)).into()
+    }
+
+    /// Appends to an appendable object, or makes one.
+    #[track_caller]
+    pub fn append_object(&self, bucket: &str, key: &str, content: impl Into<Bytes>) -> ObjectSummary {
+        expect(self.service.append(bucket, key, &content.into())).into()
+    }
+
+    /// Starts the restoration of an archived object, which takes five hours by the emulator's clock, or until
+    /// [`finish_restore`](Self::finish_restore). It can then be read for `days` days.
+    #[track_caller]
+    pub fn restore_object(&self, bucket: &str, key: &str, days: u32) {
+        let now = self.service.clock.now();
+        let start = |object: &mut Object, _: &mut _| object.restore(now, days, Tier::Standard);
+        expect(self.service.store.change_object(bucket, key, None, start));
+    }
+
+    /// Ends the restoration of an archived object at once: from now on it can be read.
+    #[track_caller]
+    pub fn finish_restore(&self, bucket: &str, key: &str) {
+        expect(self.service.finish_restore(bucket, key));
     }
 
     /// Puts a fault rule in force.
@@ -241,18 +276,7 @@ impl Emulator {
     ) -> Result<Found, TosError> {
         let mut writer = self.service.store.blob_writer(false)?;
         writer.write(content)?;
-        let written = writer.finish();
-        let storage_class = headers
-            .get("x-tos-storage-class")
-            .and_then(|value| value.to_str().ok());
-        let object = Object {
-            size: written.blob.len,
-            etag: hex(&written.md5),
-            crc64: written.crc64,
-            headers: stored_headers::collect(headers),
-            storage_class: storage_class.unwrap_or("STANDARD").to_owned(),
-            content: Content::Blobs(vec![written.blob]),
-        };
+        let object = Object::written(writer.finish(), attributes::of(headers)?);
         self.service
             .store
             .put(bucket, key, object, self.service.clock.now(), false)
@@ -284,7 +308,7 @@ impl fmt::Debug for Emulator {
 impl From<Found> for ObjectSummary {
     fn from(found: Found) -> Self {
         Self {
-            etag: found.object.etag.clone(),
+            etag: found.object.etag.clone().unwrap_or_default(),
             crc64: found.object.crc64,
             size: found.object.size,
             version_id: found.version_id,

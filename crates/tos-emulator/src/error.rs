@@ -54,6 +54,10 @@ impl TosError {
         Self::new(StatusCode::FORBIDDEN, code, message)
     }
 
+    pub(crate) fn access_denied() -> Self {
+        Self::forbidden("AccessDenied", "Access Denied")
+    }
+
     pub(crate) fn no_such_bucket() -> Self {
         Self::new(
             StatusCode::NOT_FOUND,

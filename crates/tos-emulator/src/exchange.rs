@@ -57,6 +57,7 @@ impl Session {
             service: Arc::clone(&self.service),
             request,
             body,
+            caller: Caller::Anonymous,
         };
         let done = match instead {
             Some(Instead::Reply(reply)) => Ok(reply),
@@ -85,12 +86,12 @@ impl Session {
         route: Result<&'static Route, TosError>,
         plan: &Plan,
     ) -> Result<Reply, TosError> {
-        let caller = self
+        call.caller = self
             .service
             .verifier
             .verify(&call.request, self.service.clock.now())?;
         let route = route?;
-        if caller == Caller::Anonymous {
+        if call.caller == Caller::Anonymous {
             self.admit_anyone(&call.request, route)?;
         }
         plan.misread(&mut call.request);
@@ -102,7 +103,7 @@ impl Session {
         match bucket.map(|bucket| self.service.store.bucket_settings(bucket)) {
             Some(Ok(settings)) if settings.public_read => Ok(()),
             Some(Err(error)) => Err(error),
-            _ => Err(TosError::forbidden("AccessDenied", "Access Denied")),
+            _ => Err(TosError::access_denied()),
         }
     }
 
@@ -135,8 +136,8 @@ impl Session {
             let found = self
                 .service
                 .store
-                .find(bucket?, key?, request.query.non_empty("versionId"));
-            Some(found.ok()?.object.size)
+                .resolve(bucket?, key?, request.query.non_empty("versionId"));
+            Some(found.ok()?.content().object.size)
         };
         let range = match request.header("range").and_then(ByteRange::parse) {
             None => (0, u64::MAX),
@@ -208,6 +209,9 @@ impl Session {
                 if body.range_crc {
                     stream = range_crc::append(stream, plan.spoils_range_crc());
                     len += range_crc::trailer_len();
+                }
+                if body.bytes_per_second.is_some() {
+                    stream = throttle(stream, vec![Limit::new(body.bytes_per_second)]);
                 }
                 stream = plan.spoil(stream, &body.range);
                 let extra = plan.extra_bytes();

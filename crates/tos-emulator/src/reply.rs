@@ -39,6 +39,8 @@ pub(crate) struct ObjectBody {
     pub(crate) range: Range<u64>,
     /// Whether the range's CRC64 follows it.
     pub(crate) range_crc: bool,
+    /// How fast the client wants it to come; none for as fast as it can.
+    pub(crate) bytes_per_second: Option<u64>,
 }
 
 impl Reply {

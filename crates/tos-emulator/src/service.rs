@@ -2,7 +2,7 @@
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use crate::clock::Clock;
+use crate::clock::{Clock, Timestamp};
 use crate::content::GeneratedBlocks;
 use crate::error::TosError;
 use crate::faults::book::FaultBook;
@@ -10,6 +10,8 @@ use crate::log::RequestLog;
 use crate::request::address::Addressing;
 use crate::signature::Verifier;
 use crate::store::Store;
+use crate::store::append::Appendix;
+use crate::store::attributes::Attributes;
 use crate::store::bucket::BucketSettings;
 use crate::store::object::{Content, Object};
 use crate::store::objects::Found;
@@ -81,6 +83,27 @@ impl Service {
         self.store.create_bucket(name, settings)
     }
 
+    /// Appends to the object under `key` where it ends, or makes one.
+    pub(crate) fn append(&self, bucket: &str, key: &str, bytes: &[u8]) -> Result<Found, TosError> {
+        let mut writer = self.store.blob_writer(false)?;
+        writer.write(bytes)?;
+        let existing = self.store.find(bucket, key, None);
+        let appendix = Appendix {
+            offset: existing.map_or(0, |found| found.object.size),
+            written: writer.finish(),
+            attributes: Attributes::default(),
+        };
+        self.store.append(bucket, key, appendix, self.clock.now())
+    }
+
+    /// Ends the ongoing restoration of an object at once.
+    pub(crate) fn finish_restore(&self, bucket: &str, key: &str) -> Result<(), TosError> {
+        let now = self.clock.now();
+        let finish = |object: &mut Object, _: &mut Timestamp| object.finish_restore(now);
+        self.store.change_object(bucket, key, None, finish)?;
+        Ok(())
+    }
+
     /// Stores generated content; only its seed and size take space.
     pub(crate) fn put_virtual(
         &self,
@@ -93,10 +116,10 @@ impl Service {
         let object = Object {
             size,
             // Any opaque text will do; this one differs whenever the content does, but for prefixes of one another.
-            etag: format!("{seed:016x}{:016x}", crc64 ^ size),
+            etag: Some(format!("{seed:016x}{:016x}", crc64 ^ size)),
             crc64,
-            headers: Default::default(),
-            storage_class: "STANDARD".to_owned(),
+            attributes: Attributes::default(),
+            restore: None,
             content: Content::Virtual { seed },
         };
         self.store.put(bucket, key, object, self.clock.now(), false)

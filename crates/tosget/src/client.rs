@@ -63,8 +63,8 @@ impl TosClient {
     /// # Errors
     /// As for [`download_file`](Self::download_file); nothing is written anywhere.
     pub async fn head_object(&self, request: HeadObject) -> Result<HeadObjectOutput> {
-        let object = request.into_object_id(&self.parts)?;
-        self.engine.head(&object, self.parts.first_retries()).await
+        let spec = request.into_spec(&self.parts)?;
+        self.engine.head(&spec).await
     }
 
     /// Makes a URL that lets whoever holds it GET an object for a while. Asks nobody but the credentials provider.

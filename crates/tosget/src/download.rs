@@ -1,19 +1,28 @@
 //! What a caller asks for, and how it becomes something that can't be wrong.
 
+mod conditions;
+mod terms;
+
 use std::num::{NonZeroU64, NonZeroUsize};
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use crate::cancel::CancelHook;
+use crate::conditions::AskedConditions;
 use crate::config::ClientParts;
+use crate::customer_key::SsecKey;
 use crate::data_transfer::DataTransferStatus;
 use crate::destination::CheckpointPlace;
-use crate::engine::{Recheck, Spec};
+use crate::engine::{HeadSpec, Recheck, Spec};
 use crate::error::{Error, Result};
 use crate::events::{DownloadEvent, DownloadEvents, Listeners};
 use crate::limiter::RateLimiter;
 use crate::names::{check_bucket, check_key};
 use crate::object::ObjectId;
+use crate::on_change::OnChange;
 use crate::progress::Progress;
+use crate::terms::Terms;
+use crate::traffic_limit::TrafficLimit;
 
 /// Size of a part in bytes where none is given: 20 MiB, as in the official SDKs.
 pub const DEFAULT_PART_SIZE: u64 = 20 << 20;
@@ -41,6 +50,10 @@ pub struct DownloadFile {
     key: String,
     file_path: PathBuf,
     version_id: Option<String>,
+    conditions: AskedConditions,
+    on_change: OnChange,
+    ssec_key: Option<SsecKey>,
+    traffic_limit: Option<u64>,
     part_size: u64,
     task_num: usize,
     enable_checkpoint: bool,
@@ -65,6 +78,10 @@ impl DownloadFile {
             key: key.into(),
             file_path: file_path.into(),
             version_id: None,
+            conditions: AskedConditions::default(),
+            on_change: OnChange::Fail,
+            ssec_key: None,
+            traffic_limit: None,
             part_size: DEFAULT_PART_SIZE,
             task_num: DEFAULT_TASK_NUM,
             enable_checkpoint: true,
@@ -80,6 +97,12 @@ impl DownloadFile {
     /// Downloads this version of the object (default: the current one). Empty means the same as not set.
     pub fn with_version_id(mut self, version_id: impl Into<String>) -> Self {
         self.version_id = Some(version_id.into());
+        self
+    }
+
+    /// What to do if the object is replaced during the download (default [`OnChange::Fail`]).
+    pub fn with_on_change(mut self, on_change: OnChange) -> Self {
+        self.on_change = on_change;
         self
     }
 
@@ -202,8 +225,16 @@ impl DownloadFile {
             (true, Some(path)) if path.as_os_str().is_empty() => CheckpointPlace::Beside,
             (true, Some(path)) => CheckpointPlace::At(path),
         };
+        let traffic_limit = self.traffic_limit.map(TrafficLimit::new).transpose()?;
+        terms::warn_of_listeners(self.ssec_key.as_ref(), &client.endpoint);
         Ok(Spec {
             object: object_id(client, self.bucket, self.key, self.version_id)?,
+            conditions: self.conditions.check()?,
+            on_change: self.on_change,
+            terms: Arc::new(Terms {
+                ssec_key: self.ssec_key,
+                traffic_limit,
+            }),
             file_path: self.file_path,
             part_size,
             task_num,
@@ -228,6 +259,8 @@ pub struct HeadObject {
     bucket: String,
     key: String,
     version_id: Option<String>,
+    conditions: AskedConditions,
+    ssec_key: Option<SsecKey>,
 }
 
 impl HeadObject {
@@ -237,6 +270,8 @@ impl HeadObject {
             bucket: bucket.into(),
             key: key.into(),
             version_id: None,
+            conditions: AskedConditions::default(),
+            ssec_key: None,
         }
     }
 
@@ -246,8 +281,17 @@ impl HeadObject {
         self
     }
 
-    pub(crate) fn into_object_id(self, client: &ClientParts) -> Result<ObjectId> {
-        object_id(client, self.bucket, self.key, self.version_id)
+    pub(crate) fn into_spec(self, client: &ClientParts) -> Result<HeadSpec> {
+        terms::warn_of_listeners(self.ssec_key.as_ref(), &client.endpoint);
+        Ok(HeadSpec {
+            object: object_id(client, self.bucket, self.key, self.version_id)?,
+            conditions: self.conditions.check()?,
+            terms: Terms {
+                ssec_key: self.ssec_key,
+                traffic_limit: None,
+            },
+            retries: client.first_retries(),
+        })
     }
 }
 

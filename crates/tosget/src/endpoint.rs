@@ -89,6 +89,13 @@ impl Endpoint {
         self.scheme
     }
 
+    /// Whether what is sent can be read on the way: plain http, and not within this machine.
+    pub(crate) fn is_overheard(&self) -> bool {
+        let host = self.host.trim_start_matches('[').trim_end_matches(']');
+        let stays_here = host == "localhost" || host.parse().is_ok_and(|ip: IpAddr| ip.is_loopback());
+        self.scheme == Scheme::Http && !stays_here
+    }
+
     pub(crate) fn addressing(&self) -> Addressing {
         self.addressing
     }
@@ -316,6 +323,22 @@ mod tests {
             ("::1", "https://[::1]"),
         ] {
             assert_eq!(parse(given).as_deref(), Ok(read), "{given:?}");
+        }
+    }
+
+    #[test]
+    fn plain_http_is_overheard_unless_it_stays_on_this_machine() {
+        for (given, overheard) in [
+            ("http://tos.test", true),
+            ("http://10.0.0.1:9000", true),
+            ("https://tos.test", false),
+            ("http://localhost:9000", false),
+            ("http://127.0.0.9:9000", false),
+            ("http://[::1]:9000", false),
+            ("http://[2001:db8::1]", true),
+        ] {
+            let endpoint = Endpoint::parse(given, false).expect("a good endpoint");
+            assert_eq!(endpoint.is_overheard(), overheard, "{given}");
         }
     }
 

@@ -7,9 +7,11 @@ mod cancel;
 mod checksum;
 mod client;
 mod clock;
+mod conditions;
 mod config;
 mod coverage;
 mod credentials;
+mod customer_key;
 mod data_transfer;
 mod destination;
 mod download;
@@ -23,6 +25,7 @@ mod limiter;
 mod names;
 mod object;
 mod object_url;
+mod on_change;
 mod outcome;
 mod plan;
 mod presigned;
@@ -34,8 +37,10 @@ mod signing;
 mod source;
 mod storage;
 mod temporary;
+mod terms;
 #[cfg(test)]
 mod testing;
+mod traffic_limit;
 mod transfer;
 mod verify;
 
@@ -46,6 +51,7 @@ pub use credentials::{
     Anonymous, Credentials, CredentialsFuture, CredentialsProvider, EnvironmentCredentials,
     EnvironmentCredentialsError,
 };
+pub use customer_key::SsecKey;
 pub use data_transfer::{DataTransferStatus, DataTransferType};
 pub use download::{DEFAULT_PART_SIZE, DEFAULT_TASK_NUM, DownloadFile, HeadObject};
 pub use engine::Recheck;
@@ -53,6 +59,7 @@ pub use error::{Error, ErrorKind, Result, TosServerError};
 pub use events::{DownloadEvent, DownloadEventType, DownloadEvents, DownloadPart};
 pub use limiter::RateLimiter;
 pub use object::HeadObjectOutput;
+pub use on_change::OnChange;
 pub use outcome::DownloadFileOutput;
 pub use presigned::PreSignedUrl;
 pub use progress::{Progress, ProgressSnapshot};

@@ -120,8 +120,29 @@ pub struct HeadObjectOutput {
     pub symlink_target_size: Option<u64>,
     /// Storage class, such as `STANDARD` or `ARCHIVE_FR`.
     pub storage_class: Option<String>,
-    /// State of a restore from an archive class (`x-tos-restore`).
+    /// State of a restore from an archive class (`x-tos-restore`), such as `ongoing-request="true"`; see also
+    /// [`is_being_restored`](Self::is_being_restored).
     pub restore: Option<String>,
+    /// Speed that the restore was asked for with: `Standard`, `Expedited` or `Bulk`.
+    pub restore_tier: Option<String>,
+    /// Days for which a restored object can be read.
+    pub restore_expiry_days: Option<u64>,
+    /// Algorithm of an object that is encrypted with its owner's key (SSE-C).
+    pub ssec_algorithm: Option<String>,
+    /// MD5 in base64 of the key that an object is encrypted with (SSE-C).
+    pub ssec_key_md5: Option<String>,
+    /// How the service encrypts the object with keys of its own: `AES256` or `KMS`.
+    pub server_side_encryption: Option<String>,
+    /// Key of the KMS that the object is encrypted with.
+    pub server_side_encryption_key_id: Option<String>,
+    /// When and by which rule the object expires (`x-tos-expiration`).
+    pub expiration: Option<String>,
+    /// Number of tags that the object has.
+    pub tagging_count: Option<u64>,
+    /// State of the object's replication to another bucket.
+    pub replication_status: Option<String>,
+    /// Where a website's bucket redirects to from here.
+    pub website_redirect_location: Option<String>,
     /// Media type.
     pub content_type: Option<String>,
     /// `Cache-Control` as stored.
@@ -140,6 +161,14 @@ pub struct HeadObjectOutput {
     pub request_id: Option<String>,
     /// Second id of that request (`x-tos-id-2`).
     pub id2: Option<String>,
+}
+
+impl HeadObjectOutput {
+    /// Whether the object is archived and a restore of it is under way: it can't be read yet.
+    pub fn is_being_restored(&self) -> bool {
+        let state = self.restore.as_deref().unwrap_or_default();
+        state.replace([' ', '"'], "").contains("ongoing-request=true")
+    }
 }
 
 #[cfg(test)]

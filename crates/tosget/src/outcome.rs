@@ -22,6 +22,13 @@ pub struct DownloadFileOutput {
     pub requests: u64,
     /// Failed attempts that were tried again.
     pub retries: u64,
+    /// How often the download started over because the object had been replaced; see
+    /// [`OnChange`](crate::OnChange).
+    pub restarts: u64,
+    /// Id of the first request that was answered, if the server gave it one; the support of TOS asks for it.
+    pub first_request_id: Option<String>,
+    /// Id of the last request that was answered, likewise.
+    pub last_request_id: Option<String>,
     /// From the call to its end.
     pub elapsed: Duration,
     /// By what the content was verified.

@@ -20,6 +20,7 @@ struct Counters {
     parts_total: AtomicU64,
     running: AtomicU32,
     retries: AtomicU64,
+    restarts: AtomicU64,
     throttled: AtomicU64,
     requests: AtomicU64,
 }
@@ -44,6 +45,8 @@ pub struct ProgressSnapshot {
     pub running_tasks: u32,
     /// Failed attempts that were tried again.
     pub retries: u64,
+    /// How often the download started over because the object had been replaced.
+    pub restarts: u64,
     /// Requests sent.
     pub requests: u64,
     /// Requests that the service said it slowed down (`x-tos-qos-delay-time`).
@@ -70,6 +73,7 @@ impl Progress {
             parts_total: counters.parts_total.load(Ordering::Relaxed),
             running_tasks: counters.running.load(Ordering::Relaxed),
             retries: counters.retries.load(Ordering::Relaxed),
+            restarts: counters.restarts.load(Ordering::Relaxed),
             throttled: counters.throttled.load(Ordering::Relaxed),
             requests: counters.requests.load(Ordering::Relaxed),
         }
@@ -86,6 +90,7 @@ impl Progress {
             parts_total,
             running,
             retries,
+            restarts,
             throttled,
             requests,
         } = &*self.0;
@@ -97,12 +102,29 @@ impl Progress {
             rechecking,
             parts_total,
             retries,
+            restarts,
             throttled,
             requests,
         ] {
             counter.store(0, Ordering::Relaxed);
         }
         running.store(0, Ordering::Relaxed);
+    }
+
+    /// The call goes on with another object, of which nothing is known yet and nothing is there. What counts the call's work
+    /// counts on.
+    pub(crate) fn start_over(&self) {
+        let counters = &self.0;
+        for counter in [
+            &counters.landed,
+            &counters.resumed,
+            &counters.rechecking,
+            &counters.total,
+            &counters.parts_total,
+        ] {
+            counter.store(0, Ordering::Relaxed);
+        }
+        counters.restarts.fetch_add(1, Ordering::Relaxed);
     }
 
     pub(crate) fn begin(&self, total: u64, parts_total: u64) {

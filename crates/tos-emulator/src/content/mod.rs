@@ -17,10 +17,12 @@ use crate::store::object::{Content, Object};
 /// Pieces of a body, in order.
 pub(crate) type ByteStream = Pin<Box<dyn Stream<Item = io::Result<Bytes>> + Send>>;
 
-/// The bytes of `object` in the half-open `range`, which must lie within it.
+/// The bytes of `object` in the half-open `range`, which must lie within it. A link has none; see
+/// [`resolve`](crate::store::Store::resolve).
 pub(crate) fn stream(object: &Object, range: Range<u64>, generated: &GeneratedBlocks) -> ByteStream {
     match &object.content {
         Content::Blobs(blobs) => Box::pin(file::stream(blobs, range)),
         Content::Virtual { seed } => Box::pin(generated::stream(generated.content(*seed), range)),
+        Content::Link(_) => Box::pin(futures_util::stream::empty()),
     }
 }

@@ -12,11 +12,12 @@ use serde::de::DeserializeOwned;
 use sha2::Sha256;
 use tokio::task::spawn_blocking;
 
-use super::Call;
+use super::{Call, traffic_limit};
 use crate::error::TosError;
 use crate::request::Request;
 use crate::signature::canonical::{UNSIGNED_PAYLOAD, hex};
 use crate::store::blob::{BlobWriter, WrittenBlob};
+use crate::wire::bandwidth::Limit;
 
 /// Pieces are written together up to this size: a hop to a blocking thread for each small one would be slow.
 const BATCH_LEN: usize = 512 * 1024;
@@ -67,15 +68,17 @@ impl Expected {
     }
 }
 
-/// Writes the request's body to disk.
+/// Writes the request's body to disk, no faster than the request wants it to be read.
 pub(super) async fn to_blob(call: &mut Call) -> Result<WrittenBlob, TosError> {
     let expected = Expected::of(&call.request)?;
+    let limit = Limit::new(traffic_limit::bytes_per_second(&call.request)?);
     let mut writer = call.service.store.blob_writer(expected.sha256.is_some())?;
     let mut batch = BytesMut::new();
     while let Some(frame) = call.body.frame().await {
         let Ok(piece) = frame.map_err(|error| incomplete(&error))?.into_data() else {
             continue;
         };
+        limit.take(piece.len() as u64).await;
         batch.extend_from_slice(&piece);
         if batch.len() >= BATCH_LEN {
             (writer, batch) = write(writer, batch).await?;

@@ -101,6 +101,7 @@ fn entries(listing: &Listing<'_>, page: &ObjectPage<'_>, with_metadata: bool) ->
 
 fn user_metadata(object: &Object) -> Vec<Value> {
     let metadata = object
+        .attributes
         .headers
         .iter()
         .filter_map(|(name, value)| Some((name.strip_prefix("x-tos-meta-")?, value)));

@@ -149,16 +149,19 @@ impl<'a> Listing<'a> {
     }
 
     pub(super) fn object_entry(&self, key: &str, object: &Object, modified: Timestamp) -> Value {
-        json!({
+        let mut entry = json!({
             "Key": self.name(key),
             "LastModified": modified.iso(),
-            "ETag": format!("\"{}\"", object.etag),
             "Size": object.size,
-            "StorageClass": object.storage_class,
-            "Type": "Normal",
+            "StorageClass": object.attributes.storage_class,
+            "Type": object.kind().name(),
             "HashCrc64ecma": object.crc64.to_string(),
             "Owner": owner(),
-        })
+        });
+        if let Some(etag) = object.quoted_etag() {
+            entry["ETag"] = etag.into();
+        }
+        entry
     }
 }
 

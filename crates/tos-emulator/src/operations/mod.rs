@@ -2,8 +2,11 @@
 //!
 //! A new family is a new module and one line in [`FAMILIES`].
 
+mod append;
+pub(crate) mod attributes;
 mod buckets;
 mod delete;
+mod encryption;
 pub(crate) mod incoming;
 mod list;
 mod list_page;
@@ -11,7 +14,11 @@ mod list_versions;
 mod multipart;
 mod put;
 mod read;
-pub(crate) mod stored_headers;
+mod restore;
+mod stored_headers;
+mod symlink;
+mod tagging;
+mod traffic_limit;
 mod versioning;
 
 use std::future::Future;
@@ -22,17 +29,25 @@ use http::Method;
 use hyper::body::Incoming;
 use tokio::task::spawn_blocking;
 
+use crate::clock::Timestamp;
 use crate::error::TosError;
 use crate::reply::Reply;
 use crate::request::Request;
 use crate::service::Service;
+use crate::signature::Caller;
 use crate::store::Store;
+use crate::store::object::Object;
+use crate::store::objects::Found;
 
 const FAMILIES: &[&[Route]] = &[
     buckets::ROUTES,
     versioning::ROUTES,
     put::ROUTES,
+    append::ROUTES,
+    symlink::ROUTES,
     read::ROUTES,
+    restore::ROUTES,
+    tagging::ROUTES,
     delete::ROUTES,
     multipart::ROUTES,
     list::ROUTES,
@@ -44,6 +59,7 @@ pub(crate) struct Call {
     pub(crate) service: Arc<Service>,
     pub(crate) request: Request,
     pub(crate) body: Incoming,
+    pub(crate) caller: Caller,
 }
 
 type Answer<'a> = Pin<Box<dyn Future<Output = Result<Reply, TosError>> + Send + 'a>>;
@@ -91,14 +107,10 @@ const ORDINARY_PARAMETERS: &[&str] = &[
 ];
 
 /// Sub-resources that may come with a value; what comes without one is taken for a sub-resource anyway.
-const SUB_RESOURCES: &[&str] = &["append", "offset", "partNumber", "uploadId", "x-tos-process"];
+const SUB_RESOURCES: &[&str] = &["partNumber", "uploadId", "x-tos-process"];
 
 /// Headers that make another operation of a request, one that is not there yet.
-const UNIMPLEMENTED_HEADERS: &[&str] = &[
-    "x-tos-copy-source",
-    "x-tos-server-side-encryption-customer-algorithm",
-    "x-tos-server-side-encryption-customer-key",
-];
+const UNIMPLEMENTED_HEADERS: &[&str] = &["x-tos-copy-source"];
 
 impl Target {
     pub(crate) fn of(request: &Request) -> Self {
@@ -163,6 +175,17 @@ impl Call {
     /// The key; operations on objects have one by their route.
     fn key(&self) -> &str {
         self.request.address.key.as_deref().unwrap_or_default()
+    }
+
+    /// Changes the object that the request is about, or the version that it names, in place.
+    async fn change_object<T: Send + 'static>(
+        &self,
+        change: impl FnOnce(&mut Object, &mut Timestamp) -> Result<T, TosError> + Send + 'static,
+    ) -> Result<(Found, T), TosError> {
+        let (bucket, key) = (self.bucket().to_owned(), self.key().to_owned());
+        let version_id = self.request.query.non_empty("versionId").map(str::to_owned);
+        self.change(move |store| store.change_object(&bucket, &key, version_id.as_deref(), change))
+            .await
     }
 
     /// Changes the store on a thread that may block.

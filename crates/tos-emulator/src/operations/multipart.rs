@@ -7,7 +7,7 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::buckets::OWNER_ID;
-use super::{Call, Route, Target, incoming, put, stored_headers};
+use super::{Call, Route, Target, attributes, encryption, incoming, put};
 use crate::error::TosError;
 use crate::reply::Reply;
 use crate::request::conditions::unquoted;
@@ -65,22 +65,22 @@ async fn create(call: &mut Call) -> Result<Reply, TosError> {
     let start = UploadStart {
         key: key.clone(),
         initiated: call.service.clock.now(),
-        headers: stored_headers::collect(&call.request.headers),
-        storage_class: put::storage_class(&call.request),
+        attributes: attributes::of(&call.request.headers)?,
         forbid_overwrite: put::forbids_overwrite(&call.request),
     };
+    let encryption = start.attributes.encryption.clone();
     let name = bucket.clone();
     let id = call
         .change(move |store| store.create_upload(&name, start))
         .await?;
-    Ok(Reply::json(
-        &json!({ "Bucket": bucket, "Key": key, "UploadId": id }),
-    ))
+    let reply = Reply::json(&json!({ "Bucket": bucket, "Key": key, "UploadId": id }));
+    Ok(encryption::echo(reply, encryption.as_ref()))
 }
 
 async fn upload_part(call: &mut Call) -> Result<Reply, TosError> {
     let number = part_number(call)?;
-    upload(call)?;
+    let encryption = upload(call)?.start.attributes.encryption;
+    encryption::check_key(&call.request.headers, &encryption::OWN_KEY, encryption.as_ref())?;
     let written = incoming::to_blob(call).await?;
     let part = Part {
         md5: written.md5,
@@ -91,6 +91,7 @@ async fn upload_part(call: &mut Call) -> Result<Reply, TosError> {
     let reply = Reply::ok()
         .with("etag", &format!("\"{}\"", part.etag()))
         .with("x-tos-hash-crc64ecma", &part.crc64.to_string());
+    let reply = encryption::echo(reply, encryption.as_ref());
     let (bucket, key, id) = (
         call.bucket().to_owned(),
         call.key().to_owned(),
@@ -149,7 +150,7 @@ async fn complete(call: &mut Call) -> Result<Reply, TosError> {
     let mut answer = json!({
         "Bucket": call.bucket(),
         "Key": call.key(),
-        "ETag": format!("\"{}\"", found.object.etag),
+        "ETag": found.object.quoted_etag(),
         "Location": format!("http://{}{}", call.request.host, call.request.raw_path),
     });
     if let Some(version_id) = &found.version_id {
@@ -158,9 +159,13 @@ async fn complete(call: &mut Call) -> Result<Reply, TosError> {
     if all {
         answer["CompletedParts"] = completed.into();
     }
-    Ok(Reply::json(&answer)
+    let reply = Reply::json(&answer)
         .with("x-tos-hash-crc64ecma", &found.object.crc64.to_string())
-        .with_some("x-tos-version-id", found.version_id.as_deref()))
+        .with_some("x-tos-version-id", found.version_id.as_deref());
+    Ok(encryption::echo(
+        reply,
+        found.object.attributes.encryption.as_ref(),
+    ))
 }
 
 /// The numbers of the parts that the request lists, in order, once each has the ETag that the request says. The list
@@ -251,7 +256,7 @@ fn list_parts(call: &Call) -> Result<Reply, TosError> {
         "NextPartNumberMarker": page.last().map_or(0, |(number, _)| **number),
         "MaxParts": max,
         "IsTruncated": page.len() < after.len(),
-        "StorageClass": upload.start.storage_class,
+        "StorageClass": upload.start.attributes.storage_class,
         "Owner": { "ID": OWNER_ID, "DisplayName": OWNER_ID },
         "Parts": parts,
     })))

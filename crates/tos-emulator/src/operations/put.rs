@@ -2,14 +2,12 @@
 
 use http::Method;
 
-use super::{Call, Route, Target, incoming, stored_headers};
+use super::{Call, Route, Target, attributes, encryption, incoming};
 use crate::error::TosError;
 use crate::reply::Reply;
 use crate::request::Request;
-use crate::request::conditions::unquoted;
-use crate::signature::canonical::hex;
-use crate::store::blob::WrittenBlob;
-use crate::store::object::{Content, Object};
+use crate::request::conditions;
+use crate::store::object::Object;
 use crate::store::objects::check_key;
 
 pub(super) const ROUTES: &[Route] = &[Route {
@@ -25,28 +23,21 @@ async fn put_object(call: &mut Call) -> Result<Reply, TosError> {
     check_key(call.key())?;
     call.service.store.bucket_settings(call.bucket())?;
     check_if_match(call)?;
-    let written = incoming::to_blob(call).await?;
-    let object = object_of(&call.request, written);
+    let attributes = attributes::of(&call.request.headers)?;
+    let object = Object::written(incoming::to_blob(call).await?, attributes);
     let (bucket, key) = (call.bucket().to_owned(), call.key().to_owned());
     let (now, forbid_overwrite) = (call.service.clock.now(), forbids_overwrite(&call.request));
     let found = call
         .change(move |store| store.put(&bucket, &key, object, now, forbid_overwrite))
         .await?;
-    Ok(Reply::ok()
-        .with("etag", &format!("\"{}\"", found.object.etag))
+    let reply = Reply::ok()
+        .with_some("etag", found.object.quoted_etag().as_deref())
         .with("x-tos-hash-crc64ecma", &found.object.crc64.to_string())
-        .with_some("x-tos-version-id", found.version_id.as_deref()))
-}
-
-fn object_of(request: &Request, written: WrittenBlob) -> Object {
-    Object {
-        size: written.blob.len,
-        etag: hex(&written.md5),
-        crc64: written.crc64,
-        headers: stored_headers::collect(&request.headers),
-        storage_class: storage_class(request),
-        content: Content::Blobs(vec![written.blob]),
-    }
+        .with_some("x-tos-version-id", found.version_id.as_deref());
+    Ok(encryption::echo(
+        reply,
+        found.object.attributes.encryption.as_ref(),
+    ))
 }
 
 /// The object must be there with this ETag, when the request says so.
@@ -57,19 +48,12 @@ fn check_if_match(call: &Call) -> Result<(), TosError> {
         .or_else(|| call.request.header("if-match"));
     let Some(wanted) = wanted else { return Ok(()) };
     let found = call.service.store.find(call.bucket(), call.key(), None);
-    let matches = found.is_ok_and(|found| wanted == "*" || unquoted(wanted) == found.object.etag);
+    let matches = found.is_ok_and(|found| conditions::matches(wanted, found.object.etag.as_deref()));
     if matches {
         Ok(())
     } else {
         Err(TosError::precondition_failed())
     }
-}
-
-pub(super) fn storage_class(request: &Request) -> String {
-    request
-        .header("x-tos-storage-class")
-        .unwrap_or("STANDARD")
-        .to_owned()
 }
 
 pub(super) fn forbids_overwrite(request: &Request) -> bool {

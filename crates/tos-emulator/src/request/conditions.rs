@@ -6,9 +6,9 @@ use http::header::{IF_MATCH, IF_MODIFIED_SINCE, IF_NONE_MATCH, IF_UNMODIFIED_SIN
 use crate::clock::Timestamp;
 use crate::error::TosError;
 
-/// Checks the conditions of a GET or HEAD against the object's ETag (without quotes) and time, in the order that
+/// Checks the conditions of a GET or HEAD against the object's ETag (without quotes, if it has one) and time, in the order that
 /// RFC 9110 13.2.2 gives. ETags may come with or without quotes: the Python SDK strips them.
-pub(crate) fn check(headers: &HeaderMap, etag: &str, modified: Timestamp) -> Result<(), TosError> {
+pub(crate) fn check(headers: &HeaderMap, etag: Option<&str>, modified: Timestamp) -> Result<(), TosError> {
     let text = |name| headers.get(name).and_then(|value| value.to_str().ok());
     let time = |name| text(name).and_then(Timestamp::parse_http);
     if let Some(wanted) = text(IF_MATCH) {
@@ -28,10 +28,11 @@ pub(crate) fn check(headers: &HeaderMap, etag: &str, modified: Timestamp) -> Res
     Ok(())
 }
 
-fn matches(list: &str, etag: &str) -> bool {
+/// Whether a list of ETags, or an asterisk, has the object's.
+pub(crate) fn matches(list: &str, etag: Option<&str>) -> bool {
     list.split(',')
         .map(str::trim)
-        .any(|item| item == "*" || unquoted(item) == etag)
+        .any(|item| item == "*" || Some(unquoted(item)) == etag)
 }
 
 /// An ETag without the quotes that it may have.
@@ -51,7 +52,7 @@ mod tests {
             )
         });
         let modified = Timestamp::parse_basic("20240102T030405Z").expect("a time");
-        check(&headers.collect(), "abc", modified).map_or_else(|error| error.status.as_u16(), |()| 200)
+        check(&headers.collect(), Some("abc"), modified).map_or_else(|error| error.status.as_u16(), |()| 200)
     }
 
     #[test]

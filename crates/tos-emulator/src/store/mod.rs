@@ -2,12 +2,16 @@
 //!
 //! All calls block (briefly: metadata is small), so the operations make changes on blocking threads.
 
+pub(crate) mod append;
+pub(crate) mod attributes;
 pub(crate) mod blob;
 pub(crate) mod bucket;
 pub(crate) mod layout;
+pub(crate) mod links;
 mod load;
 pub(crate) mod object;
 pub(crate) mod objects;
+pub(crate) mod restore;
 pub(crate) mod upload;
 mod uploads;
 

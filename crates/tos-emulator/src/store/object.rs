@@ -1,12 +1,17 @@
 //! What is stored under a key: versions, each an object or a delete marker.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use md5::{Digest, Md5};
 use serde::{Deserialize, Serialize};
 
-use super::blob::{Blob, BlobDirectory};
+use super::attributes::Attributes;
+use super::blob::{Blob, BlobDirectory, WrittenBlob};
+use super::links::LinkTarget;
+use super::restore::Restore;
 use crate::clock::Timestamp;
+use crate::crc64;
+use crate::signature::canonical::hex;
 
 /// The id of a version written while versioning was not on.
 pub(crate) const NULL_VERSION: &str = "null";
@@ -28,13 +33,22 @@ pub(crate) struct Version {
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(crate) struct Object<C = Content> {
     pub(crate) size: u64,
-    /// Without quotes.
-    pub(crate) etag: String,
+    /// Without quotes. An object has one unless it is appendable.
+    pub(crate) etag: Option<String>,
     pub(crate) crc64: u64,
-    /// Standard and `x-tos-meta-` headers by lower-case name; values as Latin-1, so that any byte survives.
-    pub(crate) headers: BTreeMap<String, String>,
-    pub(crate) storage_class: String,
+    #[serde(flatten)]
+    pub(crate) attributes: Attributes,
+    #[serde(default)]
+    pub(crate) restore: Option<Restore>,
     pub(crate) content: C,
+}
+
+/// How an object came about, which is what may be done to it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Kind {
+    Normal,
+    Appendable,
+    Symlink,
 }
 
 /// Where an object's bytes come from.
@@ -44,6 +58,8 @@ pub(crate) enum Content {
     Blobs(Vec<Arc<Blob>>),
     /// Generated; see [`crate::virtual_content`].
     Virtual { seed: u64 },
+    /// None of its own: a read gets those of the target.
+    Link(LinkTarget),
 }
 
 /// [`Content`] as metadata names it.
@@ -52,6 +68,7 @@ pub(crate) enum Content {
 pub(crate) enum ContentRecord {
     Blobs(Vec<BlobRecord>),
     Virtual { seed: u64 },
+    Link(LinkTarget),
 }
 
 /// A blob as metadata names it.
@@ -74,6 +91,17 @@ pub(crate) struct VersionRecord {
     id: String,
     modified: Timestamp,
     object: Option<Object<ContentRecord>>,
+}
+
+impl Kind {
+    /// The word for it in headers and listings.
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Normal => "Normal",
+            Self::Appendable => "Appendable",
+            Self::Symlink => "Symlink",
+        }
+    }
 }
 
 impl Versions {
@@ -132,8 +160,8 @@ impl<C> Object<C> {
             size: self.size,
             etag: self.etag.clone(),
             crc64: self.crc64,
-            headers: self.headers.clone(),
-            storage_class: self.storage_class.clone(),
+            attributes: self.attributes.clone(),
+            restore: self.restore.clone(),
             content,
         }
     }
@@ -144,6 +172,7 @@ impl Content {
         match self {
             Self::Blobs(blobs) => ContentRecord::Blobs(blobs.iter().map(|blob| blob.record()).collect()),
             Self::Virtual { seed } => ContentRecord::Virtual { seed: *seed },
+            Self::Link(target) => ContentRecord::Link(target.clone()),
         }
     }
 
@@ -158,7 +187,7 @@ impl Content {
     fn blobs(&self) -> impl Iterator<Item = &Blob> {
         let blobs = match self {
             Self::Blobs(blobs) => blobs.as_slice(),
-            Self::Virtual { .. } => &[],
+            Self::Virtual { .. } | Self::Link(_) => &[],
         };
         blobs.iter().map(Arc::as_ref)
     }
@@ -174,6 +203,7 @@ impl ContentRecord {
                     .collect(),
             ),
             Self::Virtual { seed } => Content::Virtual { seed },
+            Self::Link(target) => Content::Link(target),
         }
     }
 }
@@ -188,6 +218,61 @@ impl Blob {
 }
 
 impl Object {
+    /// An object of bytes that were written in one go.
+    pub(crate) fn written(written: WrittenBlob, attributes: Attributes) -> Self {
+        Self {
+            size: written.blob.len,
+            etag: Some(hex(&written.md5)),
+            crc64: written.crc64,
+            attributes,
+            restore: None,
+            content: Content::Blobs(vec![written.blob]),
+        }
+    }
+
+    /// An object that begins with these bytes and may grow.
+    pub(crate) fn appendable(written: WrittenBlob, attributes: Attributes) -> Self {
+        Self {
+            etag: None,
+            ..Self::written(written, attributes)
+        }
+    }
+
+    /// A link, whose own size is that of the name it holds.
+    pub(crate) fn link(target: LinkTarget, attributes: Attributes) -> Self {
+        let name = target.key.as_bytes();
+        Self {
+            size: name.len() as u64,
+            etag: Some(hex(&Md5::digest(name))),
+            crc64: crc64::crc64(name),
+            attributes,
+            restore: None,
+            content: Content::Link(target),
+        }
+    }
+
+    /// Lengthens an appendable object.
+    pub(crate) fn append(&mut self, written: WrittenBlob) {
+        self.crc64 = crc64::join(self.crc64, written.crc64, written.blob.len);
+        self.size += written.blob.len;
+        if let Content::Blobs(blobs) = &mut self.content {
+            blobs.push(written.blob);
+        }
+    }
+
+    pub(crate) fn kind(&self) -> Kind {
+        match (&self.content, &self.etag) {
+            (Content::Link(_), _) => Kind::Symlink,
+            (_, Some(_)) => Kind::Normal,
+            (_, None) => Kind::Appendable,
+        }
+    }
+
+    /// The ETag as headers and listings show it.
+    pub(crate) fn quoted_etag(&self) -> Option<String> {
+        self.etag.as_ref().map(|etag| format!("\"{etag}\""))
+    }
+
     pub(crate) fn is_virtual(&self, seed: u64, size: u64) -> bool {
         matches!(self.content, Content::Virtual { seed: own } if own == seed) && self.size == size
     }

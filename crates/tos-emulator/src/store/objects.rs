@@ -85,6 +85,60 @@ impl Store {
         })
     }
 
+    /// Changes the newest version of `key`, or its version `version_id`, in place: it keeps its id.
+    pub(crate) fn change_object<T>(
+        &self,
+        bucket_name: &str,
+        key: &str,
+        version_id: Option<&str>,
+        change: impl FnOnce(&mut Object, &mut Timestamp) -> Result<T, TosError>,
+    ) -> Result<(Found, T), TosError> {
+        let mut buckets = self.write();
+        let bucket = buckets
+            .get_mut(bucket_name)
+            .ok_or_else(TosError::no_such_bucket)?;
+        self.change_in((bucket_name, bucket), key, version_id, change)
+    }
+
+    /// [`change_object`](Self::change_object) for those who hold the lock.
+    pub(super) fn change_in<T>(
+        &self,
+        (name, bucket): (&str, &mut Bucket),
+        key: &str,
+        version_id: Option<&str>,
+        change: impl FnOnce(&mut Object, &mut Timestamp) -> Result<T, TosError>,
+    ) -> Result<(Found, T), TosError> {
+        let found = find(bucket, key, version_id)?;
+        let mut versions = bucket.keys.get(key).cloned().unwrap_or_default();
+        let is_it = |version: &&mut Version| {
+            version
+                .object
+                .as_ref()
+                .is_some_and(|it| Arc::ptr_eq(it, &found.object))
+        };
+        let version = versions
+            .0
+            .iter_mut()
+            .find(is_it)
+            .ok_or_else(TosError::no_such_key)?;
+        let (mut object, mut modified) = (Object::clone(&found.object), found.modified);
+        let outcome = change(&mut object, &mut modified)?;
+        let object = Arc::new(object);
+        (version.object, version.modified) = (Some(Arc::clone(&object)), modified);
+
+        write_json(&self.layout.key(name, key), &versions.record(key))?;
+        bucket.keys.insert(key.to_owned(), versions);
+        // In this order, since both mostly have the same bytes.
+        found.object.content.discard();
+        object.content.keep();
+        let changed = Found {
+            object,
+            modified,
+            version_id: found.version_id,
+        };
+        Ok((changed, outcome))
+    }
+
     /// Deletes `key`, or for good its version `version_id`. What is not there is deleted all the same.
     pub(crate) fn delete(
         &self,
@@ -178,7 +232,7 @@ pub(crate) fn check_key(key: &str) -> Result<(), TosError> {
     Err(TosError::bad_request("KeyTooLong", "Your key is too long.").with_ec("0017-00000002"))
 }
 
-fn find(bucket: &Bucket, key: &str, version_id: Option<&str>) -> Result<Found, TosError> {
+pub(super) fn find(bucket: &Bucket, key: &str, version_id: Option<&str>) -> Result<Found, TosError> {
     let versions = bucket.keys.get(key);
     let version = match version_id {
         None => versions

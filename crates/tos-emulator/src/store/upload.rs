@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
+use super::attributes::Attributes;
 use super::blob::Blob;
 use super::object::BlobRecord;
 use crate::clock::Timestamp;
@@ -21,8 +22,8 @@ pub(crate) struct Upload {
 pub(crate) struct UploadStart {
     pub(crate) key: String,
     pub(crate) initiated: Timestamp,
-    pub(crate) headers: BTreeMap<String, String>,
-    pub(crate) storage_class: String,
+    #[serde(flatten)]
+    pub(crate) attributes: Attributes,
     pub(crate) forbid_overwrite: bool,
 }
 

@@ -141,10 +141,10 @@ fn assemble(start: &UploadStart, parts: &[&Part]) -> Object {
     }
     Object {
         size,
-        etag: format!("{}-{}", hex(&digests.finalize()), parts.len()),
+        etag: Some(format!("{}-{}", hex(&digests.finalize()), parts.len())),
         crc64,
-        headers: start.headers.clone(),
-        storage_class: start.storage_class.clone(),
+        attributes: start.attributes.clone(),
+        restore: None,
         content: Content::Blobs(parts.iter().map(|part| part.blob.clone()).collect()),
     }
 }

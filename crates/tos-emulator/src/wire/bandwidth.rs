@@ -56,7 +56,7 @@ impl Limit {
     }
 
     /// Returns when `bytes` more may go.
-    async fn take(&self, bytes: u64) {
+    pub(crate) async fn take(&self, bytes: u64) {
         let Some(rate) = self.rate() else { return };
         let now = Instant::now();
         let free = {

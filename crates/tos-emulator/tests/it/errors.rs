@@ -67,7 +67,7 @@ fn unknown_sub_resources_are_unimplemented() {
     for target in [
         "/bkt?policy",
         "/bkt?lifecycle=",
-        "/bkt/k?tagging",
+        "/bkt?tagging",
         "/bkt/k?frobnicate",
         "/bkt/k?partNumber=1",
     ] {
@@ -77,7 +77,6 @@ fn unknown_sub_resources_are_unimplemented() {
             "{target}"
         );
     }
-    assert_eq!(client.post("/bkt/k?append=&offset=0", "x").status, 501);
     assert_eq!(client.post("/bkt/k", "x").status, 501);
     assert_eq!(client.ask("PATCH", "/bkt/k").send().status, 501);
 }

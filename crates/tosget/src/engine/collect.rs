@@ -80,6 +80,7 @@ impl<'a> Collecting<'a> {
         let transfer = Transfer {
             source: session.engine.source.clone(),
             object: spec.object.clone(),
+            terms: spec.terms.clone(),
             pin: session.pin.clone(),
             temporary: session.scratch.file.clone(),
             progress: spec.progress.clone(),

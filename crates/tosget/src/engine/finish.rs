@@ -61,12 +61,20 @@ impl Session {
             if let Err(error) = removed {
                 tracing::warn!(journal = %journal.display(), %error, "the journal of a finished download was left behind");
             }
-            let aside = aside(&journal);
-            if matches!(self.engine.storage.stat(&aside), Ok(Some(_))) {
-                let _ = self.engine.storage.remove(&aside);
-            }
         }
+        self.remove_aside();
         Ok(())
+    }
+
+    /// A journal that was set aside has told what it had to. It may be there without one of ours: that of a large object, in
+    /// whose place a small one came.
+    fn remove_aside(&self) {
+        let Some(aside) = self.places.journal.as_deref().map(aside) else {
+            return;
+        };
+        if matches!(self.engine.storage.stat(&aside), Ok(Some(_))) {
+            let _ = self.engine.storage.remove(&aside);
+        }
     }
 
     /// The content is not the object's. The journal, which says it is, is set aside: no later run may believe it.

@@ -14,6 +14,8 @@ mod probe;
 mod question;
 mod recheck;
 mod recorder;
+mod start_over;
+mod witness;
 
 use std::num::{NonZeroU64, NonZeroUsize};
 use std::path::PathBuf;
@@ -23,15 +25,18 @@ use std::time::{Duration, Instant};
 use tokio::task::spawn_blocking;
 
 use crate::cancel::CancelHook;
+use crate::conditions::Conditions;
 use crate::destination::{BadDestination, CheckpointPlace, Destination, Places, resolve};
 use crate::error::{Error, ErrorKind};
 use crate::events::{DownloadEventType, Listeners, Narrator};
 use crate::limiter::RateLimiter;
 use crate::object::{HeadObjectOutput, ObjectId};
+use crate::on_change::OnChange;
 use crate::outcome::DownloadFileOutput;
 use crate::progress::Progress;
 use crate::source::Source;
 use crate::storage::Storage;
+use crate::terms::Terms;
 use crate::verify::Verification;
 
 use earlier::Earlier;
@@ -42,6 +47,9 @@ use question::Question;
 #[derive(Clone, Debug)]
 pub(crate) struct Spec {
     pub(crate) object: ObjectId,
+    pub(crate) conditions: Conditions,
+    pub(crate) on_change: OnChange,
+    pub(crate) terms: Arc<Terms>,
     pub(crate) file_path: PathBuf,
     pub(crate) part_size: NonZeroU64,
     pub(crate) task_num: NonZeroUsize,
@@ -57,6 +65,15 @@ pub(crate) struct Spec {
     pub(crate) listeners: Listeners,
     pub(crate) cancel: CancelHook,
     pub(crate) progress: Progress,
+}
+
+/// Everything a question about an object is told, checked.
+#[derive(Clone, Debug)]
+pub(crate) struct HeadSpec {
+    pub(crate) object: ObjectId,
+    pub(crate) conditions: Conditions,
+    pub(crate) terms: Terms,
+    pub(crate) retries: u32,
 }
 
 /// Whatever keeps the temporary file from being ready to take bytes.
@@ -85,14 +102,6 @@ pub(crate) struct Engine {
 }
 
 impl Engine {
-    /// Runs one download. Dropping the future keeps the checkpoint, as a kill would.
-    pub(crate) async fn run(&self, spec: Spec) -> Result<DownloadFileOutput, Error> {
-        spec.progress.reset();
-        self.download(&spec, Instant::now())
-            .await
-            .map_err(|error| error.about(&spec.object))
-    }
-
     async fn download(&self, spec: &Spec, began: Instant) -> Result<DownloadFileOutput, Error> {
         let places = match self.resolve(spec).await? {
             Resolved::File(places) => places,
@@ -139,20 +148,26 @@ impl Engine {
     }
 
     /// What the service knows of an object.
-    pub(crate) async fn head(&self, object: &ObjectId, retries: u32) -> Result<HeadObjectOutput, Error> {
-        let progress = Progress::new();
-        self.question(object, retries, &progress)
-            .head()
-            .await
-            .map(|head| head.object)
+    pub(crate) async fn head(&self, spec: &HeadSpec) -> Result<HeadObjectOutput, Error> {
+        let question = Question {
+            source: &*self.source,
+            object: &spec.object,
+            conditions: &spec.conditions,
+            terms: &spec.terms,
+            retries: spec.retries,
+            progress: &Progress::new(),
+        };
+        question.head().await.map(|head| head.object)
     }
 
-    fn question<'a>(&'a self, object: &'a ObjectId, retries: u32, progress: &'a Progress) -> Question<'a> {
+    fn question<'a>(&'a self, spec: &'a Spec) -> Question<'a> {
         Question {
             source: &*self.source,
-            object,
-            retries,
-            progress,
+            object: &spec.object,
+            conditions: &spec.conditions,
+            terms: &spec.terms,
+            retries: spec.first_retries,
+            progress: &spec.progress,
         }
     }
 
@@ -178,13 +193,7 @@ impl Engine {
         path: PathBuf,
         began: Instant,
     ) -> Result<DownloadFileOutput, Error> {
-        let head = self
-            .or_canceled(
-                spec,
-                self.question(&spec.object, spec.first_retries, &spec.progress)
-                    .head(),
-            )
-            .await?;
+        let head = self.or_canceled(spec, self.question(spec).head()).await?;
         let (storage, target) = (self.storage.clone(), path.clone());
         let made = blocking(move || storage.create_dir_all(&target)).await;
         made.map_err(|error| Error::disk("create the directory", &path, error))?;
@@ -258,6 +267,9 @@ fn output(
         bytes_resumed: counts.resumed_bytes,
         requests: counts.requests,
         retries: counts.retries,
+        restarts: counts.restarts,
+        first_request_id: None,
+        last_request_id: None,
         elapsed: began.elapsed(),
         verification,
         set_aside: None,

@@ -39,7 +39,7 @@ pub(super) enum EarlierFits {
 
 /// Makes the first request, for a first piece that is missing.
 pub(super) async fn probe(engine: &Engine, spec: &Spec, earlier: &Earlier) -> Result<Probed, Error> {
-    let question = engine.question(&spec.object, spec.first_retries, &spec.progress);
+    let question = engine.question(spec);
     let fits = match earlier.resumable(spec) {
         Ok(None) => EarlierFits::Nothing,
         Err(reason) => EarlierFits::Useless(reason),
@@ -52,6 +52,9 @@ pub(super) async fn probe(engine: &Engine, spec: &Spec, earlier: &Earlier) -> Re
 }
 
 /// Goes on with an earlier run's object. The inner error says why that object is not there any more.
+///
+/// Where the caller has conditions, they go out in place of the pin, so that a refusal is an answer to them and to nothing
+/// else; what the answer tells of the object shows as well whether it is the same.
 async fn probe_pinned(
     question: &Question<'_>,
     part_size: NonZeroU64,
@@ -64,7 +67,9 @@ async fn probe_pinned(
     let response = match question.get(range, Some(pinned)).await {
         Ok(response) => response,
         // 416: the object became so short that the range lies beyond it, and the server looked at that first.
-        Err((_, AttemptError::Server(server))) if matches!(server.status_code, 412 | 416) => {
+        Err((_, AttemptError::Server(server)))
+            if server.status_code == 416 || server.status_code == 412 && question.conditions.is_empty() =>
+        {
             return Ok(Err("the object was replaced since".to_owned()));
         }
         Err((_, AttemptError::Response(fault @ ResponseFault::Changed { .. }))) => {

@@ -2,14 +2,16 @@
 
 use std::time::Duration;
 
-use crate::error::Error;
+use crate::conditions::Conditions;
 use crate::error::attempt::{AttemptError, ResponseFault};
+use crate::error::{Error, TosServerError};
 use crate::object::{Fingerprint, ObjectId};
 use crate::progress::Progress;
 use crate::range::ByteRange;
 use crate::response::ResponseHead;
 use crate::retry::{Decision, Patience};
-use crate::source::{Attempt, RangeRequest, RangeResponse, Source};
+use crate::source::{Attempt, HeadRequest, RangeRequest, RangeResponse, Source};
+use crate::terms::Terms;
 use crate::verify::{answered_range, same_object};
 
 /// Whom to ask about what.
@@ -17,6 +19,8 @@ use crate::verify::{answered_range, same_object};
 pub(super) struct Question<'a> {
     pub(super) source: &'a dyn Source,
     pub(super) object: &'a ObjectId,
+    pub(super) conditions: &'a Conditions,
+    pub(super) terms: &'a Terms,
     pub(super) retries: u32,
     pub(super) progress: &'a Progress,
 }
@@ -29,8 +33,14 @@ impl Question<'_> {
     pub(super) async fn head(&self) -> Result<ResponseHead, Error> {
         let mut patience = Patience::new(self.retries);
         loop {
+            let request = HeadRequest {
+                object: self.object,
+                conditions: self.conditions,
+                terms: self.terms,
+                attempt: self.attempt(&patience),
+            };
             self.progress.requested();
-            let error = match self.source.head(self.object, self.attempt(&patience)).await {
+            let error = match self.source.head(request).await {
                 Ok(head) => return Ok(head),
                 Err(error) => error,
             };
@@ -48,6 +58,9 @@ impl Question<'_> {
     }
 
     /// GET of a range; the answer's head is checked, its body is still to come.
+    ///
+    /// With a pin, the answer must come from that object. The request says so only where the caller has no conditions: it
+    /// would be answered 412 for either.
     pub(super) async fn get(
         &self,
         range: ByteRange,
@@ -58,7 +71,9 @@ impl Question<'_> {
             let request = RangeRequest {
                 object: self.object,
                 range,
-                pin,
+                pin: pin.filter(|_| self.conditions.is_empty()),
+                conditions: Some(self.conditions),
+                terms: self.terms,
                 attempt: self.attempt(&patience),
             };
             self.progress.requested();
@@ -74,11 +89,22 @@ impl Question<'_> {
     }
 
     pub(super) fn failed(&self, (attempts, error): Unanswered) -> Error {
-        Error::from_attempt(
-            &format!("read {} from {}", self.object, self.source.endpoint()),
-            attempts,
-            error,
-        )
+        let doing = format!("read {} from {}", self.object, self.source.endpoint());
+        match self.unmet(error) {
+            Ok((condition, server)) => Error::unmet_condition(&doing, &condition, server),
+            Err(error) => Error::from_attempt(&doing, attempts, error),
+        }
+    }
+
+    /// The condition of the caller that the server says does not hold, if that is what it says.
+    fn unmet(&self, error: AttemptError) -> Result<(String, TosServerError), AttemptError> {
+        match error {
+            AttemptError::Server(server) => match self.conditions.unmet(server.status_code) {
+                Some(condition) => Ok((condition, *server)),
+                None => Err(AttemptError::Server(server)),
+            },
+            other => Err(other),
+        }
     }
 
     fn attempt(&self, patience: &Patience) -> Attempt {
@@ -103,9 +129,13 @@ impl Question<'_> {
     }
 }
 
-/// An error answer to a HEAD has no body, and so no code, message or request id but those in its headers.
+/// An error answer to a HEAD has no body, and so no code, message or request id but those in its headers. To a 304 there is
+/// nothing to add.
 fn is_wordless(error: &AttemptError) -> bool {
-    matches!(error, AttemptError::Server(server) if server.status_code < 500 && server.message.is_empty())
+    let AttemptError::Server(server) = error else {
+        return false;
+    };
+    server.status_code < 500 && server.status_code != 304 && server.message.is_empty()
 }
 
 fn check(asked: ByteRange, pin: Option<&Fingerprint>, head: &ResponseHead) -> Result<(), ResponseFault> {

@@ -136,6 +136,18 @@ impl Error {
         made.transient(transient).with_usual_hint()
     }
 
+    /// The server says that a condition of the caller does not hold; `doing` says at what.
+    pub(crate) fn unmet_condition(doing: &str, condition: &str, server: TosServerError) -> Self {
+        let hint = match server.status_code {
+            304 => "the object is as the condition knows it: there is nothing new to read",
+            _ => "look what the object is now, and change the condition or leave it out",
+        };
+        let message = format!("could not {doing}: {condition}: {server}");
+        let mut made = Self::new(ErrorKind::Server, message).with_hint(hint);
+        made.0.server = Some(server);
+        made
+    }
+
     pub(crate) fn with_source(mut self, source: impl Into<BoxError>) -> Self {
         self.0.source = Some(source.into().into());
         self
@@ -230,8 +242,14 @@ fn hint_for_network(error: &AttemptError) -> Option<&'static str> {
     }
 }
 
+/// The error number of a read without the key that the object is encrypted with, or with another one.
+const KEY_MISSING: &str = "0015-00000008";
+
 fn hint_for_refusal(server: &TosServerError) -> Option<String> {
     let hint = match (server.status_code, server.code.as_str()) {
+        _ if server.ec == KEY_MISSING => {
+            "the object is encrypted with its owner's key (SSE-C): it can be read with that very key only"
+        }
         (_, "NoSuchBucket") => {
             "check the bucket's name, and that the endpoint is the one of the bucket's region"
         }

@@ -12,10 +12,12 @@ use std::time::Duration;
 
 use bytes::Bytes;
 
+use crate::conditions::Conditions;
 use crate::error::attempt::AttemptError;
 use crate::object::{Fingerprint, ObjectId};
 use crate::range::ByteRange;
 use crate::response::ResponseHead;
+use crate::terms::Terms;
 
 /// A future that a trait object can return.
 pub(crate) type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
@@ -26,11 +28,7 @@ pub(crate) trait Source: Send + Sync + fmt::Debug {
     fn endpoint(&self) -> &str;
 
     /// HEAD: what the service tells about the object. An error has no code and message (HEAD has no body).
-    fn head<'a>(
-        &'a self,
-        object: &'a ObjectId,
-        attempt: Attempt,
-    ) -> BoxFuture<'a, Result<ResponseHead, AttemptError>>;
+    fn head<'a>(&'a self, request: HeadRequest<'a>) -> BoxFuture<'a, Result<ResponseHead, AttemptError>>;
 
     /// GET of one range: the answer's head, checked for nothing but a 2xx status, and its body to come.
     ///
@@ -47,13 +45,25 @@ pub(crate) struct Attempt {
     pub(crate) max_retries: u32,
 }
 
+/// What to ask for in one HEAD.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct HeadRequest<'a> {
+    pub(crate) object: &'a ObjectId,
+    pub(crate) conditions: &'a Conditions,
+    pub(crate) terms: &'a Terms,
+    pub(crate) attempt: Attempt,
+}
+
 /// What to ask for in one GET.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct RangeRequest<'a> {
     pub(crate) object: &'a ObjectId,
     pub(crate) range: ByteRange,
-    /// The object that the answer must come from; `None` only for the probe of a fresh download.
+    /// The object that the answer must come from; `None` only for the first request of a call.
     pub(crate) pin: Option<&'a Fingerprint>,
+    /// What the caller demands of the object; only the first request of a call says so.
+    pub(crate) conditions: Option<&'a Conditions>,
+    pub(crate) terms: &'a Terms,
     pub(crate) attempt: Attempt,
 }
 

@@ -9,10 +9,10 @@ use bytes::Bytes;
 use crate::checksum::Crc64;
 use crate::error::TosServerError;
 use crate::error::attempt::AttemptError;
-use crate::object::{ETag, HeadObjectOutput, ObjectId};
+use crate::object::{ETag, HeadObjectOutput};
 use crate::range::{ByteRange, ContentRange};
 use crate::response::ResponseHead;
-use crate::source::{Attempt, Body, BoxFuture, RangeRequest, RangeResponse, Source};
+use crate::source::{Body, BoxFuture, HeadRequest, RangeRequest, RangeResponse, Source};
 
 /// What to do with one GET.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -232,7 +232,7 @@ impl Source for ScriptedSource {
         "scripted"
     }
 
-    fn head<'a>(&'a self, _: &'a ObjectId, _: Attempt) -> BoxFuture<'a, Result<ResponseHead, AttemptError>> {
+    fn head<'a>(&'a self, _: HeadRequest<'a>) -> BoxFuture<'a, Result<ResponseHead, AttemptError>> {
         Box::pin(async { Ok(head_of(&self.served.lock().expect("not poisoned"))) })
     }
 

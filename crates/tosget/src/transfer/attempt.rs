@@ -61,6 +61,8 @@ impl Transfer {
             object: &self.object,
             range,
             pin,
+            conditions: None,
+            terms: &self.terms,
             attempt,
         };
         self.progress.requested();

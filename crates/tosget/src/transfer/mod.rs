@@ -23,6 +23,7 @@ use crate::progress::Progress;
 use crate::range::ByteRange;
 use crate::source::Source;
 use crate::temporary::TemporaryFile;
+use crate::terms::Terms;
 use crate::verify::Pin;
 
 /// All that the tasks of one download share.
@@ -30,6 +31,7 @@ use crate::verify::Pin;
 pub(crate) struct Transfer {
     pub(crate) source: Arc<dyn Source>,
     pub(crate) object: ObjectId,
+    pub(crate) terms: Arc<Terms>,
     pub(crate) pin: Pin,
     pub(crate) temporary: TemporaryFile,
     pub(crate) progress: Progress,

@@ -3,7 +3,10 @@
 mod support;
 
 mod addressing;
+mod conditions;
+mod encryption;
 mod examples;
 mod faults;
 mod journeys;
 mod refusals;
+mod traffic_limit;

@@ -70,6 +70,15 @@ impl World {
         }
     }
 
+    /// What the destination's folder holds, checkpoint included.
+    pub(crate) fn contents(&self) -> Vec<(String, Vec<u8>)> {
+        let read = |name: String| {
+            let bytes = fs::read(self.folder.path().join(&name)).expect("readable");
+            (name, bytes)
+        };
+        self.files().into_iter().map(read).collect()
+    }
+
     pub(crate) fn files(&self) -> Vec<String> {
         let mut names: Vec<String> = fs::read_dir(self.folder.path())
             .expect("readable")
@@ -92,6 +101,11 @@ impl World {
             .filter(|request| request.method == "GET")
             .collect()
     }
+}
+
+/// Whether a request carries this header.
+pub(crate) fn carries(request: &RequestRecord, name: &str) -> bool {
+    request.headers.iter().any(|(header, _)| header == name)
 }
 
 /// The generated content, whose pieces end where its block does.

@@ -1,6 +1,7 @@
 //! The engine against a scripted source: one test a promise, named after it.
 
 mod control;
+mod restarts;
 mod telling;
 
 use std::fs;
@@ -53,6 +54,9 @@ impl Bench {
                 key: "dir/object.bin".into(),
                 version_id: None,
             },
+            conditions: Conditions::default(),
+            on_change: OnChange::Fail,
+            terms: Arc::default(),
             file_path: self.destination(),
             part_size: NonZeroU64::new(PART).expect("not zero"),
             task_num: NonZeroUsize::new(3).expect("not zero"),

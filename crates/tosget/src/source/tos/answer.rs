@@ -113,6 +113,8 @@ fn after_raw_trailer(codings: &str) -> Option<&str> {
 
 fn object(headers: &HeaderMap, content_encoding: Option<String>) -> Result<HeadObjectOutput, ResponseFault> {
     let text = |name| text(headers, name);
+    // Nothing depends on these: one that can't be read is one that is not there.
+    let number = |name| parse_decimal(text(name)?.trim());
     Ok(HeadObjectOutput {
         content_length: 0,
         etag: text("etag")
@@ -128,6 +130,16 @@ fn object(headers: &HeaderMap, content_encoding: Option<String>) -> Result<HeadO
         symlink_target_size: decimal(headers, "x-tos-symlink-target-size", "x-tos-symlink-target-size")?,
         storage_class: text("x-tos-storage-class"),
         restore: text("x-tos-restore"),
+        restore_tier: text("x-tos-restore-tier"),
+        restore_expiry_days: number("x-tos-restore-expiry-days"),
+        ssec_algorithm: text("x-tos-server-side-encryption-customer-algorithm"),
+        ssec_key_md5: text("x-tos-server-side-encryption-customer-key-md5"),
+        server_side_encryption: text("x-tos-server-side-encryption"),
+        server_side_encryption_key_id: text("x-tos-server-side-encryption-kms-key-id"),
+        expiration: text("x-tos-expiration"),
+        tagging_count: number("x-tos-tagging-count"),
+        replication_status: text("x-tos-replication-status"),
+        website_redirect_location: text("x-tos-website-redirect-location"),
         content_type: text("content-type"),
         cache_control: text("cache-control"),
         content_disposition: text("content-disposition"),
@@ -315,6 +327,35 @@ mod tests {
             );
         }
         assert!(!get(&[]).throttled);
+    }
+
+    #[test]
+    fn a_number_that_nothing_depends_on_may_be_unreadable() {
+        let object = get(&[
+            ("x-tos-tagging-count", "2"),
+            ("x-tos-restore-expiry-days", "soon"),
+        ])
+        .object;
+        assert_eq!(
+            (object.tagging_count, object.restore_expiry_days),
+            (Some(2), None)
+        );
+    }
+
+    #[test]
+    fn an_object_is_being_restored_while_the_server_says_so() {
+        for (state, ongoing) in [
+            ("ongoing-request=\"true\"", true),
+            ("ongoing-request = true", true),
+            (
+                "ongoing-request=\"false\", expiry-date=\"Tue, 02 Jan 2024 03:04:05 GMT\"",
+                false,
+            ),
+        ] {
+            let object = get(&[("x-tos-restore", state)]).object;
+            assert_eq!(object.is_being_restored(), ongoing, "{state}");
+        }
+        assert!(!get(&[]).object.is_being_restored());
     }
 
     #[test]

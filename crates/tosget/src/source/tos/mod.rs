@@ -30,10 +30,9 @@ use crate::credentials::CredentialsProvider;
 use crate::endpoint::Site;
 use crate::error::TosServerError;
 use crate::error::attempt::AttemptError;
-use crate::object::ObjectId;
 use crate::response::ResponseHead;
 use crate::signing::Timestamp;
-use crate::source::{Attempt, BoxFuture, RangeRequest, RangeResponse, Source};
+use crate::source::{BoxFuture, HeadRequest, RangeRequest, RangeResponse, Source};
 
 use body::{Framing, TosBody};
 use connect::HttpClient;
@@ -154,13 +153,9 @@ impl Source for TosSource {
         &self.endpoint
     }
 
-    fn head<'a>(
-        &'a self,
-        object: &'a ObjectId,
-        attempt: Attempt,
-    ) -> BoxFuture<'a, Result<ResponseHead, AttemptError>> {
+    fn head<'a>(&'a self, request: HeadRequest<'a>) -> BoxFuture<'a, Result<ResponseHead, AttemptError>> {
         Box::pin(async move {
-            let request = Request::head(&self.site.endpoint, object, attempt, &self.user_agent)?;
+            let request = Request::head(&self.site.endpoint, request, &self.user_agent)?;
             let answer = self.exchange(request).await?;
             Ok(answer::read_head(&answer.parts)?)
         })

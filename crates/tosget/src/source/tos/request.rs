@@ -7,20 +7,25 @@ use http::header::{
 };
 use http::{HeaderMap, HeaderName, HeaderValue, Method};
 use http_body_util::Empty;
-use std::time::{Duration, UNIX_EPOCH};
 
+use crate::conditions::{Conditions, HttpDate};
 use crate::credentials::Credentials;
+use crate::customer_key::{self, SsecKey};
 use crate::endpoint::{Endpoint, Region};
 use crate::error::attempt::AttemptError;
 use crate::object::{Fingerprint, ObjectId};
 use crate::object_url::ObjectUrl;
 use crate::signing::{CanonicalRequest, RequestParts, Signer, Timestamp, UNSIGNED_PAYLOAD};
-use crate::source::{Attempt, RangeRequest};
+use crate::source::{Attempt, HeadRequest, RangeRequest};
 
 const CONTENT_SHA256: HeaderName = HeaderName::from_static("x-tos-content-sha256");
 const DATE: HeaderName = HeaderName::from_static("x-tos-date");
 const SECURITY_TOKEN: HeaderName = HeaderName::from_static("x-tos-security-token");
 const TRAILER: HeaderName = HeaderName::from_static("x-tos-trailer");
+const SSEC_ALGORITHM: HeaderName = HeaderName::from_static("x-tos-server-side-encryption-customer-algorithm");
+const SSEC_KEY: HeaderName = HeaderName::from_static("x-tos-server-side-encryption-customer-key");
+const SSEC_KEY_MD5: HeaderName = HeaderName::from_static("x-tos-server-side-encryption-customer-key-md5");
+const TRAFFIC_LIMIT: HeaderName = HeaderName::from_static("x-tos-traffic-limit");
 const RETRY_COUNT: HeaderName = HeaderName::from_static("x-sdk-retry-count");
 
 /// A request to be signed.
@@ -37,14 +42,16 @@ impl Request {
     /// HEAD: asks for what the service knows of the object.
     pub(super) fn head(
         endpoint: &Endpoint,
-        object: &ObjectId,
-        attempt: Attempt,
+        head: HeadRequest<'_>,
         user_agent: &HeaderValue,
     ) -> Result<Self, AttemptError> {
+        let HeadRequest { object, attempt, .. } = head;
         let url = object_url(endpoint, object, object.version_id.as_deref())?;
         let label = format!("HEAD {object} attempt {}", attempt.number);
         let mut request = Self::new(Method::HEAD, url, label, attempt, user_agent)?;
         request.insert(ACCEPT_ENCODING, "identity")?;
+        request.demand(head.conditions)?;
+        request.unlock(head.terms.ssec_key.as_ref())?;
         Ok(request)
     }
 
@@ -62,6 +69,13 @@ impl Request {
         request.insert(RANGE, &range.range.to_header())?;
         if let Some(pin) = range.pin {
             request.pin(pin)?;
+        }
+        if let Some(conditions) = range.conditions {
+            request.demand(conditions)?;
+        }
+        request.unlock(range.terms.ssec_key.as_ref())?;
+        if let Some(limit) = range.terms.traffic_limit {
+            request.insert(TRAFFIC_LIMIT, &limit.bits_per_second().to_string())?;
         }
         if range_crc {
             request.insert(TRAILER, "x-tos-hash-range-crc64ecma")?;
@@ -132,9 +146,26 @@ impl Request {
     fn pin(&mut self, pin: &Fingerprint) -> Result<(), AttemptError> {
         match (&pin.etag, pin.last_modified.and_then(http_date)) {
             (Some(etag), _) => self.insert(IF_MATCH, &etag.to_header()),
-            (None, Some(date)) => self.insert(IF_UNMODIFIED_SINCE, &date),
+            (None, Some(date)) => self.insert(IF_UNMODIFIED_SINCE, &date.to_string()),
             (None, None) => Ok(()),
         }
+    }
+
+    /// What the caller demands of the object.
+    fn demand(&mut self, conditions: &Conditions) -> Result<(), AttemptError> {
+        conditions
+            .headers()
+            .try_for_each(|(name, value)| self.insert(HeaderName::from_static(name), &value))
+    }
+
+    /// Shows the key of an encrypted object.
+    fn unlock(&mut self, key: Option<&SsecKey>) -> Result<(), AttemptError> {
+        let Some(key) = key else { return Ok(()) };
+        self.insert(SSEC_ALGORITHM, customer_key::ALGORITHM)?;
+        self.insert(SSEC_KEY_MD5, key.key_md5())?;
+        let value = secret(key.expose()).map_err(|_| unsendable("SSE-C key"))?;
+        self.headers.insert(SSEC_KEY, value);
+        Ok(())
     }
 
     fn authorize(
@@ -212,10 +243,8 @@ fn version(range: RangeRequest<'_>) -> Option<&str> {
         .filter(|version| !version.is_empty())
 }
 
-fn http_date(epoch_seconds: i64) -> Option<String> {
-    let since = Duration::from_secs(u64::try_from(epoch_seconds).ok()?);
-    // The calendar of HTTP ends with the year 9999.
-    (since.as_secs() < 253_402_300_800).then(|| httpdate::fmt_http_date(UNIX_EPOCH + since))
+fn http_date(epoch_seconds: i64) -> Option<HttpDate> {
+    HttpDate::from_epoch(u64::try_from(epoch_seconds).ok()?)
 }
 
 fn secret(text: &str) -> Result<HeaderValue, InvalidHeaderValue> {

@@ -7,13 +7,15 @@ use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::TcpListener;
 use tokio_rustls::TlsAcceptor;
 
+use crate::conditions::Conditions;
 use crate::config::TosClientBuilder;
 use crate::credentials::Credentials;
 use crate::error::attempt::AttemptError;
 use crate::object::ObjectId;
 use crate::range::ByteRange;
 use crate::response::ResponseHead;
-use crate::source::{Attempt, Body, RangeRequest, RangeResponse, Source};
+use crate::source::{Attempt, Body, HeadRequest, RangeRequest, RangeResponse, Source};
+use crate::terms::Terms;
 
 /// What the server does with the requests it gets, in their order.
 #[derive(Clone, Debug)]
@@ -202,13 +204,25 @@ pub(super) async fn get(source: &dyn Source, length: u64) -> Result<RangeRespons
         object: &object("k"),
         range: ByteRange::new(0, length).expect("not empty"),
         pin: None,
+        conditions: None,
+        terms: &Terms::default(),
         attempt: FIRST,
     };
     source.get(request).await
 }
 
 pub(super) async fn head(source: &dyn Source) -> Result<ResponseHead, AttemptError> {
-    source.head(&object("k"), FIRST).await
+    head_of(source, &object("k")).await
+}
+
+pub(super) async fn head_of(source: &dyn Source, object: &ObjectId) -> Result<ResponseHead, AttemptError> {
+    let request = HeadRequest {
+        object,
+        conditions: &Conditions::default(),
+        terms: &Terms::default(),
+        attempt: FIRST,
+    };
+    source.head(request).await
 }
 
 /// Reads a body to its end.

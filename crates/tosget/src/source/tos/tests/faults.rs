@@ -11,7 +11,7 @@ use crate::credentials::{CredentialsFuture, CredentialsProvider};
 use crate::error::attempt::AttemptError;
 use crate::source::Source;
 use crate::source::tos::testing::{
-    FIRST, Server, Step, builder, get, head, object, partial, read_all, refusal,
+    Server, Step, builder, get, head, head_of, object, partial, read_all, refusal,
 };
 
 fn build(builder: TosClientBuilder) -> Arc<dyn Source> {
@@ -179,12 +179,11 @@ async fn a_name_that_cannot_be_asked_for_goes_nowhere() {
     let server = Server::start(vec![]).await;
     let source = build(builder(&server));
     let mut object_id = object("");
-    let error = source.head(&object_id, FIRST).await.expect_err("an empty key");
+    let error = head_of(&*source, &object_id).await.expect_err("an empty key");
     assert!(matches!(error, AttemptError::Request(_)), "{error:?}");
     object_id = object("k");
     object_id.version_id = Some("v".repeat(70_000));
-    let error = source
-        .head(&object_id, FIRST)
+    let error = head_of(&*source, &object_id)
         .await
         .expect_err("a URL without end");
     assert!(matches!(error, AttemptError::Request(_)), "{error:?}");

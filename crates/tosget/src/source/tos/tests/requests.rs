@@ -6,13 +6,16 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use crate::clock::Clock;
 use crate::config::TosClientBuilder;
 use crate::credentials::Credentials;
+use crate::customer_key::SsecKey;
 use crate::encoding::encode_path;
 use crate::object::{ETag, Fingerprint, ObjectId};
 use crate::range::ByteRange;
 use crate::source::tos::testing::{
-    FIRST, Server, Step, builder, get, has_line, head, object, partial, read_all,
+    FIRST, Server, Step, builder, get, has_line, head, head_of, object, partial, read_all,
 };
 use crate::source::{Attempt, RangeRequest, Source};
+use crate::terms::Terms;
+use crate::traffic_limit::TrafficLimit;
 
 fn build(builder: TosClientBuilder) -> Arc<dyn Source> {
     builder.into_parts().expect("a client").source
@@ -39,6 +42,8 @@ async fn sent(object: &ObjectId, pin: Option<&Fingerprint>, attempt: Attempt) ->
         object,
         range: ByteRange::new(3, 10).expect("not empty"),
         pin,
+        conditions: None,
+        terms: &Terms::default(),
         attempt,
     };
     build(builder(&server)).get(request).await.expect("an answer");
@@ -130,6 +135,37 @@ async fn the_version_comes_from_the_caller_or_else_from_the_pin() {
 }
 
 #[tokio::test]
+async fn a_customers_key_and_a_traffic_limit_go_out_signed() {
+    let server = Server::start(vec![one_byte()]).await;
+    let terms = Terms {
+        ssec_key: Some(SsecKey::new([0; 32])),
+        traffic_limit: Some(TrafficLimit::new(819_200).expect("within the limits")),
+    };
+    let request = RangeRequest {
+        object: &object("k"),
+        range: ByteRange::new(0, 1).expect("not empty"),
+        pin: None,
+        conditions: None,
+        terms: &terms,
+        attempt: FIRST,
+    };
+    build(builder(&server)).get(request).await.expect("an answer");
+    let request = server.only_request();
+    let sse = "x-tos-server-side-encryption-customer";
+    for line in [
+        format!("{sse}-algorithm: AES256"),
+        format!("{sse}-key: AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA="),
+        format!("{sse}-key-md5: cLyPS3KoaSFGi/joRB3OUQ=="),
+        "x-tos-traffic-limit: 819200".to_owned(),
+    ] {
+        assert!(has_line(&request, &line), "{line}: {request}");
+    }
+    let signed =
+        format!("x-tos-date;{sse}-algorithm;{sse}-key;{sse}-key-md5;x-tos-traffic-limit;x-tos-trailer,");
+    assert!(request.contains(&signed), "{request}");
+}
+
+#[tokio::test]
 async fn a_retry_says_which_one_it_is() {
     let second = Attempt {
         number: 2,
@@ -213,7 +249,7 @@ async fn a_whole_request_is_signed_as_the_official_sdk_signs_it() {
         key: "dir/file.bin".into(),
         version_id: None,
     };
-    build(source).head(&object, FIRST).await.expect("an answer");
+    head_of(&*build(source), &object).await.expect("an answer");
     let request = server.only_request();
     assert!(has_line(&request, "x-tos-date: 20240102T030405Z"), "{request}");
     // The method of vector H1 with HEAD for GET, computed by other code.
@@ -236,6 +272,8 @@ async fn through_a_proxy_a_plain_request_names_its_target_in_full() {
             object: &object(key),
             range: ByteRange::new(0, 1).expect("not empty"),
             pin: None,
+            conditions: None,
+            terms: &Terms::default(),
             attempt: FIRST,
         };
         let mut response = source.get(request).await.expect("an answer");

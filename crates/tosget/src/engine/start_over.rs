@@ -1,0 +1,74 @@
+//! One call of a download, which may be more than one download: when the object is replaced on the way, the caller may want
+//! the new one.
+
+use std::time::Instant;
+
+use super::witness::Witness;
+use super::{Engine, Spec};
+use crate::error::{Error, ErrorKind};
+use crate::outcome::DownloadFileOutput;
+
+impl Engine {
+    /// Runs one call. Dropping the future keeps the checkpoint, as a kill would.
+    pub(crate) async fn run(&self, spec: Spec) -> Result<DownloadFileOutput, Error> {
+        spec.progress.reset();
+        let began = Instant::now();
+        let witness = Witness::new(self.source.clone());
+        let engine = Self {
+            source: witness.clone(),
+            storage: self.storage.clone(),
+        };
+        loop {
+            match engine.download(&spec, began).await {
+                Ok(output) => return Ok(finished(output, &witness)),
+                Err(error) if spec.starts_over_after(&error) => {
+                    tracing::warn!(object = %spec.object, %error, "the object was replaced, starting over");
+                    spec.progress.start_over();
+                }
+                Err(error) => return Err(spec.explain(error).about(&spec.object)),
+            }
+        }
+    }
+}
+
+fn finished(output: DownloadFileOutput, witness: &Witness) -> DownloadFileOutput {
+    let (first_request_id, last_request_id) = witness.request_ids();
+    DownloadFileOutput {
+        first_request_id,
+        last_request_id,
+        // After a restart, what was set aside is this call's own.
+        set_aside: output.set_aside.filter(|_| output.restarts == 0),
+        ..output
+    }
+}
+
+impl Spec {
+    fn starts_over_after(&self, error: &Error) -> bool {
+        error.kind() == ErrorKind::ObjectChanged
+            && !self.names_one_object()
+            && self.progress.snapshot().restarts < self.on_change.most_restarts()
+    }
+
+    /// Whether the caller asked for one state of the object, so that a new one is of no use.
+    fn names_one_object(&self) -> bool {
+        self.object.version_id.is_some() || self.conditions.names_one_object()
+    }
+
+    /// The usual hint for a replaced object, to download it again, is not always the right one.
+    fn explain(&self, error: Error) -> Error {
+        if error.kind() != ErrorKind::ObjectChanged {
+            return error;
+        }
+        let restarts = self.progress.snapshot().restarts;
+        if self.names_one_object() {
+            error.with_hint("the object that was asked for by its version or ETag is not there any more")
+        } else if restarts > 0 {
+            error.with_hint(format!(
+                "the object was replaced {} times during the download: wait until nobody writes it any more",
+                restarts + 1
+            ))
+        } else {
+            error
+        }
+    }
+}
