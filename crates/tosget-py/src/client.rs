@@ -2,7 +2,6 @@
 
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::Duration;
 
 use pyo3::exceptions::PyOSError;
 use pyo3::prelude::*;
@@ -13,7 +12,7 @@ use crate::credentials::PythonCredentials;
 use crate::failure::refused;
 use crate::operation::Operation;
 use crate::process::{self, PerProcess};
-use crate::request::{Download, Head};
+use crate::request::{Download, Head, seconds};
 
 /// Everything that a client is made of. All keys have to be there; what is `None` is left as the engine has it.
 #[derive(FromPyObject)]
@@ -148,9 +147,4 @@ impl Client {
         });
         Ok((client.map_err(|error| refused(py, &error))?, runtime))
     }
-}
-
-/// A time that Python checked to be positive; one that is too long for the type is as good as none.
-fn seconds(seconds: f64) -> Duration {
-    Duration::try_from_secs_f64(seconds).unwrap_or(Duration::MAX)
 }

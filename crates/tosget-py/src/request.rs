@@ -24,6 +24,7 @@ pub(crate) struct Download {
     rate_limiter: Option<Py<RateLimiter>>,
     recheck: Option<String>,
     restarts: Option<u32>,
+    progress_interval: f64,
     /// Whether anybody listens to the progress.
     pub(crate) wants_progress: bool,
     /// Whether anybody listens to the events.
@@ -64,7 +65,8 @@ impl Download {
         let mut request = DownloadFile::new(self.object.bucket, self.object.key, self.file_path)
             .with_part_size(self.part_size)
             .with_task_num(self.task_num)
-            .with_enable_checkpoint(self.enable_checkpoint);
+            .with_enable_checkpoint(self.enable_checkpoint)
+            .with_data_transfer_interval(seconds(self.progress_interval));
         with!(request,
             with_version_id(self.object.version_id);
             with_if_match(self.object.if_match);
@@ -104,6 +106,11 @@ impl Head {
         let key = parts.map(|(algorithm, key, md5)| SsecKey::from_parts(algorithm, key, md5.as_deref()));
         key.transpose().map_err(|error| refused(py, &error))
     }
+}
+
+/// A time that Python checked to be positive; one that is too long for the type is as good as for ever.
+pub(crate) fn seconds(seconds: f64) -> Duration {
+    Duration::try_from_secs_f64(seconds).unwrap_or(Duration::MAX)
 }
 
 fn time(seconds: Option<i64>) -> PyResult<Option<SystemTime>> {

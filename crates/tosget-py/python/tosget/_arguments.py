@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import operator
 import os
 import string
@@ -19,6 +20,7 @@ __all__ = ["DownloadArguments", "DownloadOptions", "HeadArguments"]
 
 PART_SIZE = 20 * 1024 * 1024
 TASK_NUM = 1
+PROGRESS_INTERVAL = 0.02
 
 PathLike = Union[str, "os.PathLike[str]"]
 DataTransferListener = Callable[[int, int, int, Any], object]
@@ -47,6 +49,7 @@ class DownloadOptions(TypedDict, total=False):
     traffic_limit: Optional[int]
     generic_input: Optional[GenericInput]
     progress: Any
+    progress_interval: float
     event_listener: Optional[Callable[[DownloadEvent], object]]
     recheck: str
     max_restarts: int
@@ -99,6 +102,7 @@ class DownloadArguments(HeadArguments):
     cancel_hook: Any = None
     traffic_limit: Any = None
     progress: Any = None
+    progress_interval: Any = PROGRESS_INTERVAL
     event_listener: Any = None
     recheck: Any = "auto"
     max_restarts: Any = 0
@@ -124,6 +128,7 @@ class DownloadArguments(HeadArguments):
             "rate_limiter": check.rate_limiter(self.rate_limiter),
             "recheck": check.recheck(self.recheck),
             "restarts": restarts or None,
+            "progress_interval": check.seconds("progress_interval", self.progress_interval),
             "wants_progress": self.data_transfer_listener is not None or bool(self.progress),
             "wants_events": self.download_event_listener is not None or self.event_listener is not None,
         }
@@ -203,6 +208,12 @@ class _Check:
         if whole is None or not least <= whole < 2**63:
             raise self.refuse(f"{name} is {number!r}: it must be a whole number, at least {least}")
         return whole
+
+    def seconds(self, name: str, seconds: Any) -> float:
+        is_number = isinstance(seconds, (int, float)) and not isinstance(seconds, bool)
+        if not is_number or not 0 <= seconds < math.inf:
+            raise self.refuse(f"{name} is {seconds!r}: it must be a number of seconds")
+        return float(seconds)
 
     def yes_or_no(self, name: str, value: Any) -> bool:
         if value is not None and not isinstance(value, (bool, int)):

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Callable, Dict, Mapping, Optional, cast
 from . import _tosget
 from ._arguments import (
     PART_SIZE,
+    PROGRESS_INTERVAL,
     TASK_NUM,
     DataTransferListener,
     DownloadArguments,
@@ -180,6 +181,7 @@ class TosClientV2:
         generic_input: Optional[GenericInput] = None,
         *,
         progress: Any = None,
+        progress_interval: float = PROGRESS_INTERVAL,
         event_listener: Optional[Callable[[DownloadEvent], object]] = None,
         recheck: str = "auto",
         max_restarts: int = 0,
@@ -210,8 +212,8 @@ class TosClientV2:
         :param task_num: parts in flight, 1 to 1000 (default 1, as in the official package; 8 is a good number).
         :param enable_checkpoint: keep what arrived if the call fails (default: yes).
         :param checkpoint_file: where the checkpoint is kept: a file, or a directory (default: beside ``file_path``, hidden).
-        :param data_transfer_listener: called with ``(consumed_bytes, total_bytes, rw_once_bytes, type)``, at most 50 times a
-            second.
+        :param data_transfer_listener: called with ``(consumed_bytes, total_bytes, rw_once_bytes, type)``: at the start, as bytes
+            come, and at the end.
         :param download_event_listener: called with ``(type, err, bucket, key, version_id, file_path, checkpoint_file,
             temp_file, download_part)``.
         :param rate_limiter: takes bytes in no faster than this allows.
@@ -219,6 +221,8 @@ class TosClientV2:
         :param traffic_limit: asks the server to send no faster than this, in **bits** per second and connection.
         :param generic_input: must be empty; see :class:`~tosget.models2.GenericInput`.
         :param progress: ``True`` for a progress bar of tqdm or rich, or a bar of one's own.
+        :param progress_interval: seconds between two calls of the ``data_transfer_listener`` that tell of bytes (default 0.02, at
+            least 0.001); what comes meanwhile is told in one.
         :param event_listener: called with every :class:`~tosget.DownloadEvent`, also those that only tosget has.
         :param recheck: when bytes of an earlier call are read back before they are believed: ``auto`` (unless nothing can have
             happened to them), ``always`` or ``never``.
