@@ -129,7 +129,8 @@ class DownloadArguments(HeadArguments):
             "recheck": check.recheck(self.recheck),
             "restarts": restarts or None,
             "progress_interval": check.seconds("progress_interval", self.progress_interval),
-            "wants_progress": self.data_transfer_listener is not None or bool(self.progress),
+            # A bar of tqdm's has no truth before it knows its total.
+            "wants_progress": self.data_transfer_listener is not None or not (self.progress is None or self.progress is False),
             "wants_events": self.download_event_listener is not None or self.event_listener is not None,
         }
 

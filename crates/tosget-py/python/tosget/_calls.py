@@ -123,9 +123,7 @@ class DownloadCall:
                         await asyncio.sleep(0)
                     news = self._next(operation, 0)
             except BaseException:
-                operation.cancel(False)
-                while not is_last(operation.next(0)):
-                    await waiter.wait()
+                await stop_async(operation, waiter)
                 raise
             finally:
                 self._end(operation)
@@ -245,6 +243,17 @@ class _Listeners:
         elif number == _RENAME_FAILED:
             error = exceptions.RenameFileError(error)
         return error
+
+
+async def stop_async(operation: _tosget.Operation, waiter: _Waiter) -> None:
+    """As :func:`stop`; another cancel ends the waiting."""
+    operation.cancel(False)
+    news = operation.next(0)
+    while not is_last(news):
+        # Only when there is nothing: the engine does not call twice.
+        if news is None:
+            await waiter.wait()
+        news = operation.next(0)
 
 
 class _Waiter:
