@@ -21,8 +21,8 @@ Usage: cargo xtask CHORE [ARGUMENT]...
 Chores:
   test [STAGE]... [-- PYTEST_ARGUMENT...]
           Run all tests; needs Rust and Python >= 3.10, nothing else. What Python needs comes into target/venv.
-          Stages, all by default: rust (cargo test), peers (others' clients against the emulator), acceptance
-          (the command tosget against the emulator)
+          Stages, all by default: rust (cargo test), rust-peers and peers (others' clients in Rust and in Python
+          against the emulator), acceptance (the command tosget against the emulator)
   bench [SCENARIO]... [--rounds N] [--dir DIR]
           Measure tosget against other programs and write bench/results/; `bench --list` names the scenarios.
           DIR [default: /dev/shm] takes the files that are moved

@@ -15,18 +15,21 @@ use crate::workspace::{Workspace, cargo};
 enum Stage {
     /// Unit and integration tests, and the examples in the documentation.
     Rust,
-    /// Clients that others wrote, against the emulator.
+    /// Clients that others wrote in Rust, against the emulator: a workspace of their own, with hundreds of dependencies.
+    RustPeers,
+    /// Clients that others wrote in Python, against the emulator.
     Peers,
     /// The command `tosget` against the emulator.
     Acceptance,
 }
 
 impl Stage {
-    const ALL: [Self; 3] = [Self::Rust, Self::Peers, Self::Acceptance];
+    const ALL: [Self; 4] = [Self::Rust, Self::RustPeers, Self::Peers, Self::Acceptance];
 
     fn name(self) -> &'static str {
         match self {
             Self::Rust => "rust",
+            Self::RustPeers => "rust-peers",
             Self::Peers => "peers",
             Self::Acceptance => "acceptance",
         }
@@ -35,7 +38,7 @@ impl Stage {
     /// Where the Python files of the suite are, below the repository's top.
     fn pytest_suite(self) -> Option<&'static str> {
         match self {
-            Self::Rust => None,
+            Self::Rust | Self::RustPeers => None,
             Self::Peers => Some("crates/tos-emulator/tests/peers"),
             Self::Acceptance => Some("tests/acceptance"),
         }
@@ -88,6 +91,9 @@ impl Tests<'_> {
                 .args(["test", "--locked", "--workspace"]);
             command::run_watched(&mut tests, |line| tally.see(line))?;
         }
+        if self.stages.contains(&Stage::RustPeers) {
+            command::run_watched(&mut self.rust_peers(), |line| tally.see(line))?;
+        }
         let suites: Vec<PathBuf> = self.suites(&self.stages);
         if suites.is_empty() {
             return Ok(());
@@ -101,6 +107,22 @@ impl Tests<'_> {
         // On success only: what a failed test left behind may tell why.
         let _ = fs::remove_dir_all(self.scratch());
         Ok(())
+    }
+
+    /// They build below the one target directory, so that it is all there is to clean.
+    fn rust_peers(&self) -> Command {
+        let mut tests = cargo();
+        tests
+            .current_dir(self.workspace.root())
+            .args([
+                "test",
+                "--locked",
+                "--manifest-path",
+                "tests/rust-peers/Cargo.toml",
+            ])
+            .arg("--target-dir")
+            .arg(self.workspace.target().join("rust-peers"));
+        tests
     }
 
     /// One environment for all suites, so that their pins can't differ.

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use clap::{ArgAction, Args as ClapArgs, Parser, Subcommand, ValueEnum};
 
+use crate::conditions::{ConditionArgs, OnChangeArg};
 use crate::console::Console;
 use crate::duration;
 use crate::exit::Exit;
@@ -14,6 +15,8 @@ use crate::limits::LimitArgs;
 use crate::object_name::ObjectName;
 use crate::report;
 use crate::size::Size;
+use crate::ssec_key::SsecKeyArgs;
+use crate::subject::Subject;
 
 /// Resumable, parallel, verified downloads from TOS, Volcengine's object store
 ///
@@ -42,7 +45,7 @@ pub(crate) struct Args {
     )]
     pub(crate) quiet: bool,
 
-    /// Log to stderr: -v warnings, -vv every request
+    /// Log to stderr: -v decisions and retries, -vv each request, -vvv each connection
     #[arg(short, long, global = true, action = ArgAction::Count, help_heading = "Output")]
     pub(crate) verbose: u8,
 }
@@ -57,14 +60,19 @@ pub(crate) enum Command {
     #[command(after_help = exit_codes!())]
     Stat(Box<StatArgs>),
 
+    /// Make a URL that lets anyone who has it download an object, for a while; asks nobody
+    #[command(after_help = exit_codes!())]
+    Presign(Box<PresignArgs>),
+
     /// Watch a download being killed half-way and going on, on this machine, without network or credentials
     Demo(DemoArgs),
 }
 
 #[derive(Debug, ClapArgs)]
 pub(crate) struct GetArgs {
-    /// The object, tos://BUCKET/KEY; the key is taken byte for byte, nothing in it is decoded
-    pub(crate) object: ObjectName,
+    /// The object, tos://BUCKET/KEY (the key is taken byte for byte, nothing in it is decoded); or a presigned or public
+    /// URL, in quotes
+    pub(crate) object: Subject,
 
     /// File or directory to save to [default: the last segment of the key, in the current directory]
     pub(crate) dest: Option<PathBuf>,
@@ -93,6 +101,15 @@ pub(crate) struct GetArgs {
     #[arg(long, value_enum, value_name = "WHEN", default_value_t = RecheckArg::Auto)]
     pub(crate) recheck: RecheckArg,
 
+    /// When the object is replaced during the download: fail, or restart[:N], which downloads the new one from the
+    /// beginning, at most N times (3) [default: fail]
+    #[arg(long, value_name = "WHAT")]
+    pub(crate) on_change: Option<OnChangeArg>,
+
+    /// Give the file the object's modification time
+    #[arg(long)]
+    pub(crate) preserve_mtime: bool,
+
     /// Don't compare the CRC64 of the file with the object's
     #[arg(long)]
     pub(crate) no_crc: bool,
@@ -104,6 +121,12 @@ pub(crate) struct GetArgs {
     #[command(flatten)]
     pub(crate) limits: LimitArgs,
 
+    #[command(flatten)]
+    pub(crate) conditions: ConditionArgs,
+
+    #[command(flatten)]
+    pub(crate) ssec_key: SsecKeyArgs,
+
     /// Print the result, or the error, as one JSON object to stdout, and nothing else
     #[arg(long, help_heading = "Output")]
     pub(crate) json: bool,
@@ -114,16 +137,39 @@ pub(crate) struct GetArgs {
 
 #[derive(Debug, ClapArgs)]
 pub(crate) struct StatArgs {
-    /// The object, tos://BUCKET/KEY
-    pub(crate) object: ObjectName,
+    /// The object, tos://BUCKET/KEY; or a presigned or public URL, in quotes
+    pub(crate) object: Subject,
 
     /// Version of the object [default: the current one]
     #[arg(long, value_name = "ID")]
     pub(crate) version_id: Option<String>,
 
+    #[command(flatten)]
+    pub(crate) conditions: ConditionArgs,
+
+    #[command(flatten)]
+    pub(crate) ssec_key: SsecKeyArgs,
+
     /// Print the result, or the error, as one JSON object to stdout, and nothing else
     #[arg(long, help_heading = "Output")]
     pub(crate) json: bool,
+
+    #[command(flatten)]
+    pub(crate) client: ClientArgs,
+}
+
+#[derive(Debug, ClapArgs)]
+pub(crate) struct PresignArgs {
+    /// The object, tos://BUCKET/KEY
+    pub(crate) object: ObjectName,
+
+    /// How long the URL holds: 1s to 7d; if it is signed with temporary keys, no longer than they do
+    #[arg(long, value_name = "TIME", value_parser = duration::parse, default_value = "1h")]
+    pub(crate) expires: Duration,
+
+    /// Version of the object [default: the one that is current when the URL is used]
+    #[arg(long, value_name = "ID")]
+    pub(crate) version_id: Option<String>,
 
     #[command(flatten)]
     pub(crate) client: ClientArgs,
@@ -202,7 +248,7 @@ impl Command {
         match self {
             Self::Get(args) => args.json,
             Self::Stat(args) => args.json,
-            Self::Demo(_) => false,
+            Self::Presign(_) | Self::Demo(_) => false,
         }
     }
 }

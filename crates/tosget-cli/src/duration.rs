@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-const FORMS: &str = "write a number with a unit: 1500ms, 10s, 2m or 1h";
+const FORMS: &str = "write a number with a unit: 1500ms, 10s, 2m, 1h or 7d";
 
 /// Reads a span of time.
 pub(crate) fn parse(text: &str) -> Result<Duration, String> {
@@ -13,6 +13,7 @@ pub(crate) fn parse(text: &str) -> Result<Duration, String> {
         "s" => 1000,
         "m" => 60_000,
         "h" => 3_600_000,
+        "d" => 86_400_000,
         "" => return Err(format!("the unit is missing: {FORMS}")),
         unit => return Err(format!("there is no unit {unit}: {FORMS}")),
     };
@@ -37,6 +38,7 @@ mod tests {
             ("10s", 10_000),
             ("2m", 120_000),
             ("1h", 3_600_000),
+            ("7d", 604_800_000),
         ] {
             assert_eq!(parse(text), Ok(Duration::from_millis(expected)), "{text}");
         }

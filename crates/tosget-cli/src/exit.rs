@@ -13,7 +13,7 @@ pub(crate) enum Exit {
     Failed = 1,
     /// The command can't work as it was typed.
     Usage = 2,
-    /// The server refused (4xx), or the object is not the one that the download began with.
+    /// The server refused (4xx), a condition does not hold (304, 412), or the object is not the one that the download began with.
     Refused = 3,
     /// All bytes came, but they are not the object's.
     NotVerified = 4,
@@ -53,5 +53,5 @@ impl From<Exit> for ExitCode {
 fn is_refusal(error: &Error) -> bool {
     error
         .server()
-        .is_some_and(|server| (400..500).contains(&server.status_code))
+        .is_some_and(|server| matches!(server.status_code, 304 | 400..500))
 }

@@ -26,7 +26,7 @@ pub(crate) async fn get(settings: GetSettings, console: &Console, voice: Voice) 
     drop(meter);
     match result {
         Ok(output) => Ok(Answer::Downloaded(Box::new(Downloaded {
-            name: settings.name,
+            subject: settings.subject,
             output,
             crc_is_off: settings.crc_is_off,
         }))),

@@ -8,6 +8,8 @@ Examples:
   tosget get tos://my-bucket/models/llama.bin /data/   to /data/models/llama.bin
   tosget get tos://my-bucket/models/llama.bin w.bin --task-num 16 --part-size 64MiB
   tosget stat tos://my-bucket/models/llama.bin --json
+  tosget presign tos://my-bucket/models/llama.bin --expires 7d
+  tosget get 'https://…?X-Tos-…' llama.bin             by such a URL, without keys
   tosget demo                                          a tour, without network or credentials
 "
     };
@@ -20,6 +22,8 @@ Environment:
   TOS_ACCESS_KEY, TOS_SECRET_KEY   the keys to sign with (there are no flags for them)
   TOS_SECURITY_TOKEN               the token that temporary keys come with
   TOS_ENDPOINT, TOS_REGION         as --endpoint and --region
+  TOS_SSEC_KEY                     key of objects encrypted with their owner's key (SSE-C),
+                                   base64; --ssec-key-file goes before it
   NO_COLOR                         no colours
 "
     };
@@ -32,7 +36,8 @@ Exit codes:
   0    done
   1    failed (network, disk, overloaded server): the same command goes on where it stopped
   2    the command can't work as it was typed
-  3    the server refused (4xx), or the object was replaced meanwhile
+  3    the server refused (4xx), a condition such as --if-match does not hold, or the
+       object was replaced meanwhile
   4    what was downloaded is not the object (CRC64)
   5    another process is downloading to the same destination
   130  interrupted (SIGINT, SIGTERM, SIGHUP); the checkpoint is kept
@@ -47,6 +52,7 @@ Destination:
   FILE          to this file; missing directories are created
   DIR or DIR/   an existing directory, or a path that ends in a slash: to DIR/KEY
   (none)        to the last segment of the key, in the current directory
+  From a URL, DIR and (none) mean: to the last segment of its path, decoded.
 
 Going on:
   An interrupted download leaves its partial data and a journal beside the destination,
@@ -58,6 +64,11 @@ Going on:
     auto     unless that run ended in order and nothing has touched the data since
     always   each time
     never    not at all; damage is then noticed only where the CRC64 of the whole differs
+
+URLs:
+  A presigned or public URL goes out as it is, in quotes since a shell ends a word at &.
+  Endpoint and keys are not used. When it expires, the same command with a new URL of the
+  same object goes on. Nothing shows its query, but `ps` shows a command line.
 
 Credentials:
   TOS_ACCESS_KEY, TOS_SECRET_KEY and, for temporary keys, TOS_SECURITY_TOKEN in the

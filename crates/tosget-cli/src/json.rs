@@ -9,16 +9,16 @@ use serde::Serialize;
 use tosget::{DownloadFileOutput, ErrorKind, HeadObjectOutput, TosServerError, Verification};
 
 use crate::failure::Failure;
-use crate::object_name::ObjectName;
 use crate::report::{Downloaded, Known};
+use crate::subject::Subject;
 use crate::timestamp::rfc3339;
 
 /// `tosget get --json`.
 #[derive(Debug, Serialize)]
 pub(crate) struct DownloadedJson<'a> {
     ok: bool,
-    bucket: &'a str,
-    key: &'a str,
+    #[serde(flatten)]
+    subject: SubjectJson<'a>,
     file_path: String,
     /// `crc64` or `size_only`.
     verification: &'static str,
@@ -28,6 +28,10 @@ pub(crate) struct DownloadedJson<'a> {
     bytes_resumed: u64,
     requests: u64,
     retries: u64,
+    /// How often the download started over because the object had been replaced.
+    restarts: u64,
+    first_request_id: Option<&'a str>,
+    last_request_id: Option<&'a str>,
     elapsed_seconds: f64,
     /// Why the checkpoint of an earlier run was set aside.
     set_aside: Option<&'a str>,
@@ -39,10 +43,19 @@ pub(crate) struct DownloadedJson<'a> {
 #[derive(Debug, Serialize)]
 pub(crate) struct KnownJson<'a> {
     ok: bool,
-    bucket: &'a str,
-    key: &'a str,
+    #[serde(flatten)]
+    subject: SubjectJson<'a>,
     object: ObjectJson<'a>,
     exit_code: u8,
+}
+
+/// What was asked for: bucket and key, or a URL.
+#[derive(Debug, Serialize)]
+struct SubjectJson<'a> {
+    bucket: Option<&'a str>,
+    key: Option<&'a str>,
+    /// Without its query, which may be a key to the object.
+    url: Option<&'a str>,
 }
 
 /// What the service knows of an object, by the names of HeadObject.
@@ -58,6 +71,16 @@ struct ObjectJson<'a> {
     symlink_target_size: Option<u64>,
     storage_class: Option<&'a str>,
     restore: Option<&'a str>,
+    restore_tier: Option<&'a str>,
+    restore_expiry_days: Option<u64>,
+    ssec_algorithm: Option<&'a str>,
+    ssec_key_md5: Option<&'a str>,
+    server_side_encryption: Option<&'a str>,
+    server_side_encryption_key_id: Option<&'a str>,
+    expiration: Option<&'a str>,
+    tagging_count: Option<u64>,
+    replication_status: Option<&'a str>,
+    website_redirect_location: Option<&'a str>,
     content_type: Option<&'a str>,
     cache_control: Option<&'a str>,
     content_disposition: Option<&'a str>,
@@ -98,11 +121,11 @@ struct ServerJson<'a> {
     ec: &'a str,
     host_id: &'a str,
     request_url: &'a str,
+    delete_marker: bool,
 }
 
 impl Downloaded {
     pub(crate) fn to_json(&self) -> DownloadedJson<'_> {
-        let ObjectName { bucket, key } = &self.name;
         let DownloadFileOutput {
             object,
             file_path,
@@ -111,8 +134,7 @@ impl Downloaded {
         } = &self.output;
         DownloadedJson {
             ok: true,
-            bucket,
-            key,
+            subject: (&self.subject).into(),
             file_path: file_path.to_string_lossy().into_owned(),
             verification: match verification {
                 Verification::Crc64 => "crc64",
@@ -124,6 +146,9 @@ impl Downloaded {
             bytes_resumed: self.output.bytes_resumed,
             requests: self.output.requests,
             retries: self.output.retries,
+            restarts: self.output.restarts,
+            first_request_id: self.output.first_request_id.as_deref(),
+            last_request_id: self.output.last_request_id.as_deref(),
             elapsed_seconds: self.output.elapsed.as_secs_f64(),
             set_aside: self.output.set_aside.as_deref(),
             object: object.into(),
@@ -136,8 +161,7 @@ impl Known {
     pub(crate) fn to_json(&self) -> KnownJson<'_> {
         KnownJson {
             ok: true,
-            bucket: &self.name.bucket,
-            key: &self.name.key,
+            subject: (&self.subject).into(),
             object: (&self.object).into(),
             exit_code: 0,
         }
@@ -164,6 +188,23 @@ impl Failure {
     }
 }
 
+impl<'a> From<&'a Subject> for SubjectJson<'a> {
+    fn from(subject: &'a Subject) -> Self {
+        match subject {
+            Subject::Object(name) => Self {
+                bucket: Some(&name.bucket),
+                key: Some(&name.key),
+                url: None,
+            },
+            Subject::Url(url) => Self {
+                bucket: None,
+                key: None,
+                url: Some(url.without_query()),
+            },
+        }
+    }
+}
+
 impl<'a> From<&'a HeadObjectOutput> for ObjectJson<'a> {
     fn from(object: &'a HeadObjectOutput) -> Self {
         Self {
@@ -176,6 +217,16 @@ impl<'a> From<&'a HeadObjectOutput> for ObjectJson<'a> {
             symlink_target_size: object.symlink_target_size,
             storage_class: object.storage_class.as_deref(),
             restore: object.restore.as_deref(),
+            restore_tier: object.restore_tier.as_deref(),
+            restore_expiry_days: object.restore_expiry_days,
+            ssec_algorithm: object.ssec_algorithm.as_deref(),
+            ssec_key_md5: object.ssec_key_md5.as_deref(),
+            server_side_encryption: object.server_side_encryption.as_deref(),
+            server_side_encryption_key_id: object.server_side_encryption_key_id.as_deref(),
+            expiration: object.expiration.as_deref(),
+            tagging_count: object.tagging_count,
+            replication_status: object.replication_status.as_deref(),
+            website_redirect_location: object.website_redirect_location.as_deref(),
             content_type: object.content_type.as_deref(),
             cache_control: object.cache_control.as_deref(),
             content_disposition: object.content_disposition.as_deref(),
@@ -199,6 +250,7 @@ impl<'a> From<&'a TosServerError> for ServerJson<'a> {
             ec: &server.ec,
             host_id: &server.host_id,
             request_url: &server.request_url,
+            delete_marker: server.delete_marker,
         }
     }
 }

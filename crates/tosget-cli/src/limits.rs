@@ -5,6 +5,7 @@ use std::str::FromStr;
 use clap::Args;
 use tosget::RateLimiter;
 
+use crate::bit_rate::BitRate;
 use crate::failure::Failure;
 use crate::size::Size;
 
@@ -25,6 +26,11 @@ pub(crate) struct LimitArgs {
     /// Bytes that may come at once after a pause [default: what comes in 1/4 s]
     #[arg(long, value_name = "SIZE", requires = "limit_rate")]
     pub(crate) limit_burst: Option<Size>,
+
+    /// Ask the server to send no faster on each connection, such as 10Mbit/s or 1MiB/s: the unit tells bits from bytes;
+    /// 245760bit/s to 100MiB/s
+    #[arg(long, value_name = "RATE")]
+    pub(crate) traffic_limit: Option<BitRate>,
 }
 
 /// A number of bytes per second.
@@ -81,6 +87,7 @@ mod tests {
             let args = LimitArgs {
                 limit_rate: Some(Rate(rate)),
                 limit_burst: burst,
+                traffic_limit: None,
             };
             args.limiter().expect("good numbers").expect("a limiter")
         };

@@ -7,6 +7,8 @@
 mod help;
 
 mod args;
+mod bit_rate;
+mod conditions;
 mod console;
 mod demo;
 mod duration;
@@ -20,15 +22,19 @@ mod limits;
 mod logging;
 mod meter;
 mod object_name;
+mod presign;
 mod printable;
 mod progress_line;
 mod rate;
 mod report;
 mod settings;
 mod size;
+mod ssec_key;
 mod stat;
+mod subject;
 mod terminal;
 mod timestamp;
+mod when;
 
 use std::process::ExitCode;
 use std::thread::available_parallelism;
@@ -62,6 +68,7 @@ fn run(settings: Settings, console: &Console, voice: Voice) -> Result<Answer, Fa
     let result = runtime.block_on(async {
         match settings {
             Settings::Get(settings) => get::get(*settings, console, voice).await,
+            Settings::Presign(settings) => presign::presign(*settings).await,
             Settings::Stat(settings) => stat::stat(*settings, console).await,
             Settings::Demo(settings) => demo::demo(settings, console).await,
         }

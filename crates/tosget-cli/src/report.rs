@@ -10,8 +10,8 @@ use crate::console::{Console, Tone};
 use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::human;
-use crate::object_name::ObjectName;
 use crate::printable::{printable, printable_path};
+use crate::subject::{Subject, Url};
 use crate::timestamp::rfc3339;
 
 /// How the user wants to be told.
@@ -29,6 +29,8 @@ pub(crate) enum Voice {
 pub(crate) enum Answer {
     Downloaded(Box<Downloaded>),
     Known(Box<Known>),
+    /// A URL that opens an object.
+    Signed(Url),
     /// The command has told everything itself.
     Told,
 }
@@ -36,7 +38,7 @@ pub(crate) enum Answer {
 /// A download that succeeded.
 #[derive(Debug)]
 pub(crate) struct Downloaded {
-    pub(crate) name: ObjectName,
+    pub(crate) subject: Subject,
     pub(crate) output: DownloadFileOutput,
     /// The user did not want the CRC64 compared.
     pub(crate) crc_is_off: bool,
@@ -45,7 +47,7 @@ pub(crate) struct Downloaded {
 /// What the service knows of an object.
 #[derive(Debug)]
 pub(crate) struct Known {
-    pub(crate) name: ObjectName,
+    pub(crate) subject: Subject,
     pub(crate) object: HeadObjectOutput,
 }
 
@@ -79,6 +81,7 @@ pub(crate) fn tell(console: &Console, voice: Voice, result: &Result<Answer, Fail
             Voice::Json => print_json(&known.to_json()),
             Voice::Quiet | Voice::Words => print(&known.lines()),
         },
+        Ok(Answer::Signed(url)) => print(&format!("{}\n", url.0)),
         Ok(Answer::Told) => Exit::Done,
     }
 }
@@ -110,6 +113,11 @@ impl Downloaded {
                 "note:",
                 &format!("an earlier checkpoint was set aside: {reason}"),
             );
+        }
+        if self.output.restarts > 0 {
+            let times = human::count(self.output.restarts, "time", "times");
+            let message = format!("the object was replaced during the download, which started over {times}");
+            console.say(Tone::Advice, "note:", &message);
         }
         console.say(Tone::Good, "done:", &self.summary());
         Exit::Done
@@ -166,14 +174,20 @@ impl Known {
             ("target size", object.symlink_target_size.map(human::bytes)),
             ("storage class", object.storage_class.clone()),
             ("restore", object.restore.clone()),
+            ("restore tier", object.restore_tier.clone()),
+            ("encryption", encryption(object)),
             ("content type", object.content_type.clone()),
             ("encoding", object.content_encoding.clone()),
             ("language", object.content_language.clone()),
             ("disposition", object.content_disposition.clone()),
             ("cache control", object.cache_control.clone()),
             ("expires", object.expires.clone()),
+            ("expiration", object.expiration.clone()),
+            ("tags", object.tagging_count.map(|count| count.to_string())),
+            ("replication", object.replication_status.clone()),
+            ("redirect", object.website_redirect_location.clone()),
         ];
-        let mut text = line("object", &self.name.to_string()) + &line("size", &size);
+        let mut text = line("object", &self.subject.to_string()) + &line("size", &size);
         for (label, value) in optional {
             text.push_str(&value.map(|value| line(label, &value)).unwrap_or_default());
         }
@@ -183,6 +197,14 @@ impl Known {
         }
         let request_id = object.request_id.as_deref();
         text + &request_id.map(|id| line("request id", id)).unwrap_or_default()
+    }
+}
+
+/// With whose key, and by which algorithm.
+fn encryption(object: &HeadObjectOutput) -> Option<String> {
+    match (&object.ssec_algorithm, &object.server_side_encryption) {
+        (Some(algorithm), _) => Some(format!("{algorithm}, its owner's key (SSE-C)")),
+        (None, algorithm) => algorithm.clone(),
     }
 }
 

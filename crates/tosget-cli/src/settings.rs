@@ -2,12 +2,15 @@
 
 use std::path::{Component, Path, PathBuf};
 
-use tosget::{Credentials, DownloadFile, HeadObject, Recheck, TosClient, TosClientBuilder};
+use tosget::{Credentials, DownloadFile, HeadObject, PreSignedUrl, Recheck, TosClient, TosClientBuilder};
 
-use crate::args::{Args, ClientArgs, Command, DemoArgs, GetArgs, RecheckArg, StatArgs};
+use crate::args::{Args, ClientArgs, Command, DemoArgs, GetArgs, PresignArgs, RecheckArg, StatArgs};
+use crate::bit_rate::BitRate;
+use crate::conditions::OnChangeArg;
 use crate::failure::Failure;
 use crate::human;
 use crate::object_name::ObjectName;
+use crate::subject::Subject;
 
 /// The smallest object whose download can be interrupted half-way with something to show for it.
 const LEAST_DEMO: u64 = 64 << 20;
@@ -17,6 +20,7 @@ const LEAST_DEMO: u64 = 64 << 20;
 pub(crate) enum Settings {
     Get(Box<GetSettings>),
     Stat(Box<StatSettings>),
+    Presign(Box<PresignSettings>),
     Demo(DemoSettings),
 }
 
@@ -24,7 +28,7 @@ pub(crate) enum Settings {
 #[derive(Debug)]
 pub(crate) struct GetSettings {
     pub(crate) client: ClientSettings,
-    pub(crate) name: ObjectName,
+    pub(crate) subject: Subject,
     pub(crate) request: DownloadFile,
     pub(crate) crc_is_off: bool,
 }
@@ -33,8 +37,15 @@ pub(crate) struct GetSettings {
 #[derive(Debug)]
 pub(crate) struct StatSettings {
     pub(crate) client: ClientSettings,
-    pub(crate) name: ObjectName,
+    pub(crate) subject: Subject,
     pub(crate) request: HeadObject,
+}
+
+/// A URL to make.
+#[derive(Debug)]
+pub(crate) struct PresignSettings {
+    pub(crate) client: ClientSettings,
+    pub(crate) request: PreSignedUrl,
 }
 
 /// Where the service is and how to talk to it.
@@ -51,11 +62,12 @@ pub(crate) struct DemoSettings {
 }
 
 impl Settings {
-    /// Reads the credentials from the environment, and nothing else.
+    /// Reads the credentials and an object's key from the environment, or the key from its file, and nothing else.
     pub(crate) fn new(args: Args) -> Result<Self, Failure> {
         match args.command {
             Command::Get(args) => GetSettings::new(*args).map(Box::new).map(Self::Get),
             Command::Stat(args) => StatSettings::new(*args).map(Box::new).map(Self::Stat),
+            Command::Presign(args) => PresignSettings::new(*args).map(Box::new).map(Self::Presign),
             Command::Demo(args) => DemoSettings::new(&args).map(Self::Demo),
         }
     }
@@ -63,12 +75,7 @@ impl Settings {
 
 impl GetSettings {
     fn new(args: GetArgs) -> Result<Self, Failure> {
-        let destination = match args.dest {
-            Some(path) => path,
-            None => last_segment(&args.object)?,
-        };
-        let ObjectName { bucket, key } = &args.object;
-        let mut request = DownloadFile::new(bucket, key, destination)
+        let mut request = download(&args.object, args.dest)?
             .with_enable_checkpoint(!args.no_checkpoint)
             .with_recheck(args.recheck.into());
         if let Some(version_id) = args.version_id {
@@ -83,17 +90,29 @@ impl GetSettings {
         if let Some(path) = args.checkpoint_file {
             request = request.with_checkpoint_file(path);
         }
+        if let Some(BitRate(bits_per_second)) = args.limits.traffic_limit {
+            request = request.with_traffic_limit(bits_per_second);
+        }
+        if let Some(OnChangeArg(on_change)) = args.on_change {
+            request = request.with_on_change(on_change);
+        }
+        if let Some(key) = args.ssec_key.read()? {
+            request = request.with_ssec_key(key);
+        }
+        request = args
+            .conditions
+            .of_download(request.with_preserve_mtime(args.preserve_mtime));
         if let Some(limiter) = args.limits.limiter()? {
             request = request.with_rate_limiter(limiter);
         }
-        let mut client = args.client.into_settings()?;
+        let mut client = args.client.into_settings(&args.object)?;
         client.builder = client
             .builder
             .enable_crc(!args.no_crc)
             .range_crc(!args.no_range_crc);
         Ok(Self {
             client,
-            name: args.object,
+            subject: args.object,
             request,
             crc_is_off: args.no_crc,
         })
@@ -102,13 +121,33 @@ impl GetSettings {
 
 impl StatSettings {
     fn new(args: StatArgs) -> Result<Self, Failure> {
-        let mut request = HeadObject::new(&args.object.bucket, &args.object.key);
+        let mut request = match &args.object {
+            Subject::Object(name) => HeadObject::new(&name.bucket, &name.key),
+            Subject::Url(url) => HeadObject::from_pre_signed_url(&url.0),
+        };
+        if let Some(version_id) = args.version_id {
+            request = request.with_version_id(version_id);
+        }
+        if let Some(key) = args.ssec_key.read()? {
+            request = request.with_ssec_key(key);
+        }
+        Ok(Self {
+            client: args.client.into_settings(&args.object)?,
+            subject: args.object,
+            request: args.conditions.of_question(request),
+        })
+    }
+}
+
+impl PresignSettings {
+    fn new(args: PresignArgs) -> Result<Self, Failure> {
+        let ObjectName { bucket, key } = &args.object;
+        let mut request = PreSignedUrl::new(bucket, key).with_expires(args.expires);
         if let Some(version_id) = args.version_id {
             request = request.with_version_id(version_id);
         }
         Ok(Self {
-            client: args.client.into_settings()?,
-            name: args.object,
+            client: args.client.into_service_settings()?,
             request,
         })
     }
@@ -122,6 +161,20 @@ impl DemoSettings {
             return Err(Failure::usage(format!("--size must be at least {least}")));
         }
         Ok(Self { size })
+    }
+}
+
+fn download(subject: &Subject, destination: Option<PathBuf>) -> Result<DownloadFile, Failure> {
+    match subject {
+        Subject::Object(name) => {
+            let destination = destination.map_or_else(|| last_segment(name), Ok)?;
+            Ok(DownloadFile::new(&name.bucket, &name.key, destination))
+        }
+        // Below a directory the library itself takes the last segment of a URL's path.
+        Subject::Url(url) => {
+            let destination = destination.unwrap_or_else(|| PathBuf::from("./"));
+            Ok(DownloadFile::from_pre_signed_url(&url.0, destination))
+        }
     }
 }
 
@@ -166,12 +219,20 @@ impl ClientSettings {
 }
 
 impl ClientArgs {
-    fn into_settings(self) -> Result<ClientSettings, Failure> {
-        let mut builder = TosClient::builder()
-            .is_custom_domain(self.custom_domain)
-            .enable_verify_ssl(!self.no_verify_ssl)
-            .user_agent_suffix(concat!("tosget-cli/", env!("CARGO_PKG_VERSION")));
-        let (endpoint, region) = (filled(self.endpoint), filled(self.region));
+    fn into_settings(self, subject: &Subject) -> Result<ClientSettings, Failure> {
+        match subject {
+            Subject::Object(_) => self.into_service_settings(),
+            // A URL says where to ask, and brings its own grant.
+            Subject::Url(_) => Ok(ClientSettings {
+                builder: self.connect(TosClient::builder()),
+                region_is_given: true,
+            }),
+        }
+    }
+
+    fn into_service_settings(mut self) -> Result<ClientSettings, Failure> {
+        let mut builder = TosClient::builder().is_custom_domain(self.custom_domain);
+        let (endpoint, region) = (filled(self.endpoint.take()), filled(self.region.take()));
         if endpoint.is_none() && region.is_none() {
             let failure = Failure::usage("neither an endpoint nor a region is given");
             return Err(failure.with_hint(
@@ -190,6 +251,17 @@ impl ClientArgs {
         if let Some(region) = region {
             builder = builder.region(region);
         }
+        Ok(ClientSettings {
+            builder: self.connect(builder),
+            region_is_given,
+        })
+    }
+
+    /// How to get there, wherever it is.
+    fn connect(self, builder: TosClientBuilder) -> TosClientBuilder {
+        let mut builder = builder
+            .enable_verify_ssl(!self.no_verify_ssl)
+            .user_agent_suffix(concat!("tosget-cli/", env!("CARGO_PKG_VERSION")));
         if let Some(proxy) = self.proxy {
             builder = builder.proxy(proxy);
         }
@@ -208,10 +280,7 @@ impl ClientArgs {
         if let Some(count) = self.max_retries {
             builder = builder.max_retry_count(count);
         }
-        Ok(ClientSettings {
-            builder,
-            region_is_given,
-        })
+        builder
     }
 }
 

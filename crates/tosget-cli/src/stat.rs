@@ -15,7 +15,7 @@ pub(crate) async fn stat(settings: StatSettings, console: &Console) -> Result<An
         answer = client.head_object(settings.request) => answer?,
     };
     Ok(Answer::Known(Box::new(Known {
-        name: settings.name,
+        subject: settings.subject,
         object,
     })))
 }

@@ -120,8 +120,8 @@ impl Client {
 
     /// The endpoint, as it is asked.
     #[getter]
-    fn endpoint(&self, py: Python<'_>) -> PyResult<String> {
-        Ok(self.ready(py)?.0.endpoint().to_owned())
+    fn endpoint(&self, py: Python<'_>) -> PyResult<Option<String>> {
+        Ok(self.ready(py)?.0.endpoint().map(str::to_owned))
     }
 
     /// Begins a download.

@@ -9,9 +9,10 @@ use crate::error::{Error, Result};
 use crate::object::HeadObjectOutput;
 use crate::outcome::DownloadFileOutput;
 use crate::presigned::PreSignedUrl;
-use crate::storage::SystemStorage;
+use crate::source::Source;
+use crate::storage::{Storage, SystemStorage};
 
-/// A client of one endpoint.
+/// A client of one endpoint, or of none: then it can read URLs only.
 ///
 /// Needs a tokio runtime with time and I/O; [`blocking::TosClient`](crate::blocking::TosClient) brings its own.
 ///
@@ -31,7 +32,7 @@ use crate::storage::SystemStorage;
 #[derive(Clone, Debug)]
 pub struct TosClient {
     parts: Arc<ClientParts>,
-    engine: Engine,
+    storage: Arc<dyn Storage>,
 }
 
 impl TosClient {
@@ -54,8 +55,8 @@ impl TosClient {
     /// [`CancelHook::cancel(false)`](crate::CancelHook::cancel) does, except that what was received in the last moment
     /// is not recorded and the next call reads back what is there before it believes it.
     pub async fn download_file(&self, request: DownloadFile) -> Result<DownloadFileOutput> {
-        let spec = request.into_spec(&self.parts)?;
-        self.engine.run(spec).await
+        let (source, spec) = request.into_spec(&self.parts)?;
+        self.engine(source).run(spec).await
     }
 
     /// Asks what the service knows of an object, without its bytes.
@@ -63,8 +64,8 @@ impl TosClient {
     /// # Errors
     /// As for [`download_file`](Self::download_file); nothing is written anywhere.
     pub async fn head_object(&self, request: HeadObject) -> Result<HeadObjectOutput> {
-        let spec = request.into_spec(&self.parts)?;
-        self.engine.head(&spec).await
+        let (source, spec) = request.into_spec(&self.parts)?;
+        self.engine(source).head(&spec).await
     }
 
     /// Makes a URL that lets whoever holds it GET an object for a while. Asks nobody but the credentials provider.
@@ -76,9 +77,16 @@ impl TosClient {
         request.sign(&self.parts).await
     }
 
-    /// The endpoint, as it is asked.
-    pub fn endpoint(&self) -> &str {
-        self.parts.source.endpoint()
+    /// The endpoint, as it is asked; `None` for a client that was told of none.
+    pub fn endpoint(&self) -> Option<&str> {
+        self.parts.service().ok().map(|service| service.source.endpoint())
+    }
+
+    fn engine(&self, source: Arc<dyn Source>) -> Engine {
+        Engine {
+            source,
+            storage: self.storage.clone(),
+        }
     }
 }
 
@@ -86,20 +94,39 @@ impl TosClientBuilder {
     /// Makes the client. Reads certificates; connects to nothing.
     ///
     /// # Errors
-    /// [`ErrorKind::InvalidArgument`](crate::ErrorKind::InvalidArgument) for anything that can't work, such as a missing
-    /// region or an S3 endpoint.
+    /// [`ErrorKind::InvalidArgument`](crate::ErrorKind::InvalidArgument) for anything that can't work, such as credentials
+    /// without a region to sign for, or an S3 endpoint.
     pub fn build(self) -> Result<TosClient> {
-        let parts = Arc::new(self.into_parts()?);
-        let engine = Engine {
-            source: parts.source.clone(),
+        Ok(TosClient {
+            parts: Arc::new(self.into_parts()?),
             storage: Arc::new(SystemStorage),
-        };
-        Ok(TosClient { parts, engine })
+        })
     }
 }
 
 impl From<ConfigError> for Error {
     fn from(error: ConfigError) -> Self {
         Self::invalid_argument(error.to_string())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::credentials::Credentials;
+
+    /// Callers spawn them, and runtimes move what is spawned from thread to thread.
+    #[test]
+    fn what_a_client_promises_can_be_spawned() {
+        fn is_send(_: impl Send) {}
+        let built = TosClient::builder()
+            .endpoint("http://tos.test")
+            .region("cn-beijing")
+            .credentials(Credentials::new("a", "s"))
+            .build();
+        let client = built.expect("a client");
+        is_send(client.download_file(DownloadFile::new("bucket", "k", "k")));
+        is_send(client.head_object(HeadObject::new("bucket", "k")));
+        is_send(client.pre_signed_url(PreSignedUrl::new("bucket", "k")));
     }
 }

@@ -14,8 +14,12 @@ use thiserror::Error;
 use crate::clock::{Clock, SystemClock};
 use crate::credentials::{Anonymous, Credentials, CredentialsProvider};
 use crate::endpoint::{Endpoint, EndpointError, Scheme, Site};
+use crate::error::{Error, Result as CallResult};
+use crate::given_url::GivenUrl;
 use crate::presigned::Presigner;
-use crate::source::tos::connect::{Proxy, ProxyUrlError, Settings, TlsError, TlsSettings};
+use crate::source::tos::by_url::UrlSource;
+use crate::source::tos::connect::{Proxy, ProxyUrlError, Settings, Tls, TlsError, TlsSettings};
+use crate::source::tos::transport::Transport;
 use crate::source::tos::{TosSettings, TosSource};
 use crate::source::{Source, Timeouts};
 
@@ -85,6 +89,9 @@ impl TosClientBuilder {
     ///
     /// Without it, the region's public endpoint `https://tos-<region>.volces.com` is asked; machines inside the
     /// cloud want `tos-<region>.ivolces.com`. The S3 endpoints (`tos-s3-…`) speak another protocol.
+    ///
+    /// With neither endpoint nor region, the client reads URLs only
+    /// ([`DownloadFile::from_pre_signed_url`](crate::DownloadFile::from_pre_signed_url)), and needs no credentials.
     pub fn endpoint(mut self, endpoint: impl Into<String>) -> Self {
         self.endpoint = Some(endpoint.into());
         self
@@ -218,32 +225,59 @@ impl TosClientBuilder {
     /// Checks everything and makes what a client works with. Reads certificates; connects to nothing.
     pub(crate) fn into_parts(self) -> Result<ClientParts, ConfigError> {
         self.check_numbers()?;
-        let site = Site::resolve(
-            self.endpoint.as_deref(),
-            self.region.as_deref(),
-            self.is_custom_domain,
-        )?;
+        let site = self.site()?;
+        let tls = Arc::new(Tls::new(self.tls.clone()));
+        if site
+            .as_ref()
+            .is_some_and(|site| site.endpoint.scheme() == Scheme::Https)
+        {
+            tls.config()?;
+        }
+        let settings = Settings {
+            timeouts: self.timeouts,
+            max_connections: self.max_connections,
+            tls: Arc::clone(&tls),
+            proxy: self.parsed_proxy()?,
+        };
+        let user_agent = user_agent(self.user_agent_suffix.as_deref())?;
+        let transport = Arc::new(Transport::new(settings, user_agent, self.clock.clone()));
+        Ok(ClientParts {
+            service: site.map(|site| self.service(site, &transport)).transpose()?,
+            transport,
+            tls,
+            timeouts: self.timeouts,
+            max_retry_count: self.max_retry_count,
+            enable_crc: self.enable_crc,
+            range_crc: self.range_crc,
+        })
+    }
+
+    /// `None` where nothing is said of a service: then only URLs can be read.
+    fn site(&self) -> Result<Option<Site>, ConfigError> {
+        let (endpoint, region) = (self.endpoint.as_deref(), self.region.as_deref());
+        if endpoint.is_none() && region.is_none() && !self.is_custom_domain {
+            return Ok(None);
+        }
+        Ok(Some(Site::resolve(endpoint, region, self.is_custom_domain)?))
+    }
+
+    fn service(&self, site: Site, transport: &Arc<Transport>) -> Result<Service, ConfigError> {
         let credentials = self.provider(&site)?;
-        let endpoint = site.endpoint.clone();
         let presigner = Presigner {
             site: site.clone(),
             credentials: credentials.clone(),
             clock: self.clock.clone(),
         };
+        let endpoint = site.endpoint.clone();
         let source = TosSource::new(TosSettings {
-            connect: self.connection(site.endpoint.scheme())?,
-            user_agent: user_agent(self.user_agent_suffix.as_deref())?,
             site,
             credentials,
-            clock: self.clock,
+            transport: Arc::clone(transport),
             range_crc: self.range_crc,
         });
-        Ok(ClientParts {
+        Ok(Service {
             source: Arc::new(source),
             endpoint,
-            timeouts: self.timeouts,
-            max_retry_count: self.max_retry_count,
-            enable_crc: self.enable_crc,
             presigner,
         })
     }
@@ -269,19 +303,6 @@ impl TosClientBuilder {
             }
             Identity::Provider(provider) => Ok(Arc::clone(provider)),
         }
-    }
-
-    fn connection(&self, scheme: Scheme) -> Result<Settings, ConfigError> {
-        let tls = match scheme {
-            Scheme::Https => Some(Arc::new(self.tls.load()?)),
-            Scheme::Http => None,
-        };
-        Ok(Settings {
-            timeouts: self.timeouts,
-            max_connections: self.max_connections,
-            tls,
-            proxy: self.parsed_proxy()?,
-        })
     }
 
     fn parsed_proxy(&self) -> Result<Option<Proxy>, ConfigError> {
@@ -318,12 +339,21 @@ impl fmt::Debug for TosClientBuilder {
 /// What a client works with, all of it checked.
 #[derive(Clone, Debug)]
 pub(crate) struct ClientParts {
-    pub(crate) source: Arc<dyn Source>,
-    /// For checking the names of buckets and keys before anything is sent.
-    pub(crate) endpoint: Endpoint,
+    service: Option<Service>,
+    transport: Arc<Transport>,
+    tls: Arc<Tls>,
     pub(crate) timeouts: Timeouts,
     max_retry_count: Option<u32>,
     pub(crate) enable_crc: bool,
+    range_crc: bool,
+}
+
+/// The service that a client was told of.
+#[derive(Clone, Debug)]
+pub(crate) struct Service {
+    pub(crate) source: Arc<dyn Source>,
+    /// For checking the names of buckets and keys before anything is sent.
+    pub(crate) endpoint: Endpoint,
     pub(crate) presigner: Presigner,
 }
 
@@ -334,6 +364,23 @@ const FIRST_RETRIES: u32 = 3;
 const TASK_RETRIES: u32 = 10;
 
 impl ClientParts {
+    /// The service, for calls that need one.
+    pub(crate) fn service(&self) -> CallResult<&Service> {
+        self.service.as_ref().ok_or_else(|| {
+            Error::invalid_argument("the client knows neither endpoint nor region, so it can read URLs only")
+                .with_hint("set an endpoint, or a region such as cn-beijing")
+        })
+    }
+
+    /// Reads what is at a URL, over the client's connections and without its credentials.
+    pub(crate) fn url_source(&self, url: GivenUrl) -> CallResult<Arc<dyn Source>> {
+        if url.is_https() {
+            self.tls.config().map_err(ConfigError::from)?;
+        }
+        let source = UrlSource::new(url, Arc::clone(&self.transport), self.range_crc);
+        Ok(Arc::new(source))
+    }
+
     /// Retries in a row of a call's first request.
     pub(crate) fn first_retries(&self) -> u32 {
         self.max_retry_count.unwrap_or(FIRST_RETRIES)
@@ -397,7 +444,8 @@ mod tests {
     #[test]
     fn a_region_and_credentials_are_enough() {
         let parts = builder().into_parts().expect("a client");
-        assert_eq!(parts.source.endpoint(), "https://tos-cn-beijing.volces.com");
+        let service = parts.service().expect("a service");
+        assert_eq!(service.source.endpoint(), "https://tos-cn-beijing.volces.com");
         assert_eq!((parts.first_retries(), parts.max_retries()), (3, 10));
         assert_eq!(parts.timeouts.idle, Duration::from_secs(30));
         assert!(parts.enable_crc);
@@ -407,12 +455,23 @@ mod tests {
     fn what_is_missing_is_named() {
         let region = TosClientBuilder::new().region("cn-beijing");
         assert!(refusal(region).contains("no credentials"));
-        let nowhere = TosClientBuilder::new().anonymous();
-        assert!(refusal(nowhere).contains("neither endpoint nor region"));
+        let custom = TosClientBuilder::new().anonymous().is_custom_domain(true);
+        assert!(refusal(custom).contains("without an endpoint"));
         let elsewhere = TosClientBuilder::new().endpoint("http://tos.test");
         let keys = Credentials::new("a", "s");
         assert!(refusal(elsewhere.clone().credentials(keys)).contains("http://tos.test: set it"));
         assert!(elsewhere.anonymous().into_parts().is_ok());
+    }
+
+    #[test]
+    fn a_client_of_nothing_reads_urls_only() {
+        let parts = TosClientBuilder::new().into_parts().expect("a client");
+        let refusal = parts.service().expect_err("no service");
+        assert!(
+            refusal.to_string().contains("neither endpoint nor region"),
+            "{refusal}"
+        );
+        assert!(refusal.hint().is_some());
     }
 
     #[test]

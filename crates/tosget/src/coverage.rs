@@ -40,6 +40,12 @@ struct Entry {
     standing: Standing,
 }
 
+impl Default for Coverage {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
 impl Coverage {
     /// An empty set that joins neighbours without limit.
     pub(crate) fn new() -> Self {

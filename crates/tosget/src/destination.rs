@@ -37,6 +37,8 @@ pub(crate) enum BadDestination {
     Empty,
     #[error("the key would be saved outside of {directory}: {reason}")]
     LeavesDirectory { directory: String, reason: &'static str },
+    #[error("the URL names no file: its path ends in a slash")]
+    Nameless,
     #[error("{0} has no file name")]
     NoFileName(String),
     #[error("{0} is a directory")]
@@ -64,6 +66,10 @@ pub(crate) fn resolve(
     let is_directory = ends_in_separator(file_path) || is_directory(storage, file_path)?;
     if !is_directory {
         return checked_file(storage, file_path.to_owned()).map(Destination::File);
+    }
+    // No key is empty, but the last segment of a URL's path may be.
+    if key.is_empty() {
+        return Err(BadDestination::Nameless);
     }
     let joined = join_key(storage, file_path, key)?;
     if key.ends_with('/') {
@@ -234,6 +240,19 @@ impl Places {
             journal,
             journal_is_named,
         })
+    }
+
+    /// A journal that was set aside has told what it had to, once the destination is the object. It may be there without
+    /// one of ours: that of a large object, in whose place a small one came.
+    pub(crate) fn remove_aside(&self, storage: &dyn Storage) {
+        let Some(aside) = self.journal.as_deref().map(aside) else {
+            return;
+        };
+        if matches!(storage.stat(&aside), Ok(Some(_)))
+            && let Err(error) = storage.remove(&aside)
+        {
+            tracing::warn!(path = %aside.display(), %error, "a journal that was set aside was left behind");
+        }
     }
 }
 

@@ -18,10 +18,10 @@ use crate::engine::{HeadSpec, Recheck, Spec};
 use crate::error::{Error, Result};
 use crate::events::{DownloadEvent, DownloadEvents, Listeners};
 use crate::limiter::RateLimiter;
-use crate::names::{check_bucket, check_key};
-use crate::object::ObjectId;
 use crate::on_change::OnChange;
 use crate::progress::Progress;
+use crate::source::Source;
+use crate::subject::{Asked, Subject};
 use crate::terms::Terms;
 use crate::traffic_limit::TrafficLimit;
 
@@ -47,8 +47,7 @@ const MAX_TASK_NUM: usize = 1000;
 #[derive(Clone, Debug)]
 #[must_use]
 pub struct DownloadFile {
-    bucket: String,
-    key: String,
+    subject: Subject,
     file_path: PathBuf,
     version_id: Option<String>,
     conditions: AskedConditions,
@@ -60,6 +59,7 @@ pub struct DownloadFile {
     enable_checkpoint: bool,
     checkpoint_file: Option<PathBuf>,
     recheck: Recheck,
+    preserve_mtime: bool,
     progress: Progress,
     rate_limiter: Option<RateLimiter>,
     listeners: Listeners,
@@ -74,10 +74,30 @@ impl DownloadFile {
     /// in a slash as well, the directory it names is created and nothing is fetched. Directories that are missing are
     /// created. A symbolic link at the destination is replaced, not followed.
     pub fn new(bucket: impl Into<String>, key: impl Into<String>, file_path: impl Into<PathBuf>) -> Self {
+        Self::of(Subject::object(bucket, key), file_path.into())
+    }
+
+    /// What is at `url`, to `file_path`: a presigned URL (of [`TosClient::pre_signed_url`](crate::TosClient::pre_signed_url)
+    /// or any SDK), or a public one. Any client can run it.
+    ///
+    /// The client's proxy, TLS and time limits apply; its endpoint and credentials are not used, and nothing of them is
+    /// sent to the URL's host. The URL goes out byte for byte as it is. Its query is taken for a secret and shown nowhere.
+    ///
+    /// The checkpoint belongs to what the URL names: scheme, host, path and, if its query has one, `versionId`. So when a
+    /// URL expires, the same call with a fresh one goes on, whoever signed it. A `file_path` that is a directory means
+    /// "below it, named by the last segment of the URL's path", decoded.
+    ///
+    /// The server need not be TOS, but has to answer ranges, and to tell contents apart by an ETag, a CRC64 or a
+    /// modification time; without these an object larger than a part is refused with
+    /// [`ErrorKind::Protocol`](crate::ErrorKind::Protocol). Redirects are not followed.
+    pub fn from_pre_signed_url(url: impl Into<String>, file_path: impl Into<PathBuf>) -> Self {
+        Self::of(Subject::url(url), file_path.into())
+    }
+
+    fn of(subject: Subject, file_path: PathBuf) -> Self {
         Self {
-            bucket: bucket.into(),
-            key: key.into(),
-            file_path: file_path.into(),
+            subject,
+            file_path,
             version_id: None,
             conditions: AskedConditions::default(),
             on_change: OnChange::Fail,
@@ -88,6 +108,7 @@ impl DownloadFile {
             enable_checkpoint: true,
             checkpoint_file: None,
             recheck: Recheck::Auto,
+            preserve_mtime: false,
             progress: Progress::new(),
             rate_limiter: None,
             listeners: Listeners::default(),
@@ -95,7 +116,8 @@ impl DownloadFile {
         }
     }
 
-    /// Downloads this version of the object (default: the current one). Empty means the same as not set.
+    /// Downloads this version of the object (default: the current one). Empty means the same as not set. Not with a URL,
+    /// whose query says which version it is for.
     pub fn with_version_id(mut self, version_id: impl Into<String>) -> Self {
         self.version_id = Some(version_id.into());
         self
@@ -139,6 +161,15 @@ impl DownloadFile {
     /// When bytes of an earlier call are read back before they are believed (default [`Recheck::Auto`]).
     pub fn with_recheck(mut self, recheck: Recheck) -> Self {
         self.recheck = recheck;
+        self
+    }
+
+    /// Whether the file gets the object's time (`Last-Modified`, whole seconds) as its modification time (default: no, it tells when the
+    /// download ended, by which programs that look for new files go). Where the server tells no time, nothing is set.
+    ///
+    /// On a file system that can't set it the call fails, with everything downloaded kept.
+    pub fn with_preserve_mtime(mut self, preserve: bool) -> Self {
+        self.preserve_mtime = preserve;
         self
     }
 
@@ -220,7 +251,7 @@ impl DownloadFile {
     }
 
     /// Checks everything that can be checked without asking anybody.
-    pub(crate) fn into_spec(self, client: &ClientParts) -> Result<Spec> {
+    pub(crate) fn into_spec(self, client: &ClientParts) -> Result<(Arc<dyn Source>, Spec)> {
         let part_size = NonZeroU64::new(self.part_size)
             .ok_or_else(|| Error::invalid_argument("part_size is 0: a part has at least 1 byte"))?;
         let task_num = NonZeroUsize::new(self.task_num).filter(|tasks| tasks.get() <= MAX_TASK_NUM);
@@ -237,9 +268,10 @@ impl DownloadFile {
             (true, Some(path)) => CheckpointPlace::At(path),
         };
         let traffic_limit = self.traffic_limit.map(TrafficLimit::new).transpose()?;
-        terms::warn_of_listeners(self.ssec_key.as_ref(), &client.endpoint);
-        Ok(Spec {
-            object: object_id(client, self.bucket, self.key, self.version_id)?,
+        let Asked { source, object, site } = self.subject.resolve(self.version_id, client)?;
+        terms::warn_of_listeners(self.ssec_key.as_ref(), &site);
+        let spec = Spec {
+            object,
             conditions: self.conditions.check()?,
             on_change: self.on_change,
             terms: Arc::new(Terms {
@@ -251,6 +283,7 @@ impl DownloadFile {
             task_num,
             checkpoint,
             recheck: self.recheck,
+            preserve_mtime: self.preserve_mtime,
             enable_crc: client.enable_crc,
             first_retries: client.first_retries(),
             max_retries: client.max_retries(),
@@ -259,7 +292,8 @@ impl DownloadFile {
             listeners: self.listeners,
             cancel: self.cancel_hook,
             progress: self.progress,
-        })
+        };
+        Ok((source, spec))
     }
 }
 
@@ -267,8 +301,7 @@ impl DownloadFile {
 #[derive(Clone, Debug)]
 #[must_use]
 pub struct HeadObject {
-    bucket: String,
-    key: String,
+    subject: Subject,
     version_id: Option<String>,
     conditions: AskedConditions,
     ssec_key: Option<SsecKey>,
@@ -278,8 +311,18 @@ impl HeadObject {
     /// About the object `key` of `bucket`.
     pub fn new(bucket: impl Into<String>, key: impl Into<String>) -> Self {
         Self {
-            bucket: bucket.into(),
-            key: key.into(),
+            subject: Subject::object(bucket, key),
+            version_id: None,
+            conditions: AskedConditions::default(),
+            ssec_key: None,
+        }
+    }
+
+    /// About what is at `url`: see [`DownloadFile::from_pre_signed_url`]. Asked by a GET of its first byte, since a URL
+    /// that is presigned for GET opens nothing to HEAD.
+    pub fn from_pre_signed_url(url: impl Into<String>) -> Self {
+        Self {
+            subject: Subject::url(url),
             version_id: None,
             conditions: AskedConditions::default(),
             ssec_key: None,
@@ -292,34 +335,18 @@ impl HeadObject {
         self
     }
 
-    pub(crate) fn into_spec(self, client: &ClientParts) -> Result<HeadSpec> {
-        terms::warn_of_listeners(self.ssec_key.as_ref(), &client.endpoint);
-        Ok(HeadSpec {
-            object: object_id(client, self.bucket, self.key, self.version_id)?,
+    pub(crate) fn into_spec(self, client: &ClientParts) -> Result<(Arc<dyn Source>, HeadSpec)> {
+        let Asked { source, object, site } = self.subject.resolve(self.version_id, client)?;
+        terms::warn_of_listeners(self.ssec_key.as_ref(), &site);
+        let spec = HeadSpec {
+            object,
             conditions: self.conditions.check()?,
             terms: Terms {
                 ssec_key: self.ssec_key,
                 traffic_limit: None,
             },
             retries: client.first_retries(),
-        })
+        };
+        Ok((source, spec))
     }
-}
-
-fn object_id(
-    client: &ClientParts,
-    bucket: String,
-    key: String,
-    version_id: Option<String>,
-) -> Result<ObjectId> {
-    // A custom domain stands for its bucket, whatever the caller calls it.
-    if !client.endpoint.is_custom_domain() {
-        check_bucket(&bucket).map_err(|error| Error::invalid_argument(error.to_string()))?;
-    }
-    check_key(&key).map_err(|error| Error::invalid_argument(error.to_string()))?;
-    Ok(ObjectId {
-        bucket,
-        key,
-        version_id: version_id.filter(|version| !version.is_empty()),
-    })
 }

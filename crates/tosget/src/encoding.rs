@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_encode, utf8_percent_encode};
 
 /// Everything but `A-Z a-z 0-9 - _ . ~`.
 const QUERY: &AsciiSet = &NON_ALPHANUMERIC
@@ -22,6 +22,11 @@ pub(crate) fn encode_path(path: &str) -> String {
 /// A name or value of a query, `/` encoded.
 pub(crate) fn encode_query(text: &str) -> impl fmt::Display + '_ {
     utf8_percent_encode(text, QUERY)
+}
+
+/// One segment of a path, which need not be UTF-8; `/` encoded.
+pub(crate) fn encode_segment(segment: &[u8]) -> String {
+    percent_encode(segment, QUERY).to_string()
 }
 
 #[cfg(test)]

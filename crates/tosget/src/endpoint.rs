@@ -80,6 +80,20 @@ impl Endpoint {
         Ok(endpoint)
     }
 
+    /// The scheme, host and port of a URL, which need not be the service's.
+    pub(crate) fn of_url(scheme: &str, authority: &str) -> Result<Self, EndpointError> {
+        let text = format!("{scheme}://{authority}").to_ascii_lowercase();
+        let (scheme, authority) = split_scheme(&text)?;
+        refuse_extras(authority)?;
+        let (host, port) = split_port(authority)?;
+        Ok(Self {
+            scheme,
+            port: port.filter(|port| *port != scheme.default_port()),
+            host,
+            addressing: Addressing::CustomDomain,
+        })
+    }
+
     /// Whether the host stands for one bucket.
     pub(crate) fn is_custom_domain(&self) -> bool {
         self.addressing == Addressing::CustomDomain

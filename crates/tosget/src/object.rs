@@ -6,7 +6,7 @@ use std::time::SystemTime;
 
 use crate::checksum::Crc64;
 
-/// One object of the store: bucket, key and, where one was asked for, a version.
+/// One object of the store: bucket, key and, where one was asked for, a version. Or what is at a URL.
 ///
 /// The key is kept byte for byte as the caller gave it (`a//b`, `x/./y` and `/lead` are three different keys).
 #[derive(Clone, PartialEq, Eq, Hash)]
@@ -14,12 +14,45 @@ pub(crate) struct ObjectId {
     pub(crate) bucket: String,
     pub(crate) key: String,
     pub(crate) version_id: Option<String>,
+    /// Where nothing but a URL is known: that URL without its query, which is no part of the name and may be a
+    /// secret. Then there is no bucket (it may stand in the host or in the path), and the key is the path, decoded.
+    pub(crate) url: Option<String>,
+}
+
+impl ObjectId {
+    pub(crate) fn new(bucket: impl Into<String>, key: impl Into<String>) -> Self {
+        Self {
+            bucket: bucket.into(),
+            key: key.into(),
+            version_id: None,
+            url: None,
+        }
+    }
+
+    /// An empty version means none.
+    #[must_use]
+    pub(crate) fn with_version(mut self, version_id: Option<String>) -> Self {
+        self.version_id = version_id.filter(|version| !version.is_empty());
+        self
+    }
+
+    /// What the object is called below a directory: its key. What stands before the last segment of a URL's path is
+    /// the server's order and not a name, so there it is the last segment only.
+    pub(crate) fn name_below_directory(&self) -> &str {
+        match self.url {
+            Some(_) => self.key.rsplit('/').next().unwrap_or_default(),
+            None => &self.key,
+        }
+    }
 }
 
 impl fmt::Display for ObjectId {
-    /// `tos://bucket/key` with control characters escaped: a key may hold terminal escapes.
+    /// `tos://bucket/key`, or the URL, with control characters escaped: a key may hold terminal escapes.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "tos://{}/{}", Printable(&self.bucket), Printable(&self.key))?;
+        match &self.url {
+            Some(url) => write!(f, "{}", Printable(url))?,
+            None => write!(f, "tos://{}/{}", Printable(&self.bucket), Printable(&self.key))?,
+        }
         match &self.version_id {
             Some(version) => write!(f, " (version {})", Printable(version)),
             None => Ok(()),
@@ -98,6 +131,13 @@ pub(crate) struct Fingerprint {
     pub(crate) version_id: Option<String>,
     /// Seconds since the Unix epoch; HTTP dates have no finer grain.
     pub(crate) last_modified: Option<i64>,
+}
+
+impl Fingerprint {
+    /// Whether another content would show: the size alone is no proof.
+    pub(crate) fn tells_contents_apart(&self) -> bool {
+        self.etag.is_some() || self.crc64.is_some() || self.last_modified.is_some()
+    }
 }
 
 /// What the service tells about an object: the answer of HeadObject, and part of every download's result.
@@ -191,11 +231,7 @@ mod tests {
 
     #[test]
     fn a_key_cannot_steer_the_terminal() {
-        let object = ObjectId {
-            bucket: "b".into(),
-            key: "a\u{1b}[2J\nb\u{202e}c".into(),
-            version_id: None,
-        };
+        let object = ObjectId::new("b", "a\u{1b}[2J\nb\u{202e}c");
         assert_eq!(object.to_string(), "tos://b/a\\u{1b}[2J\\u{a}b\\u{202e}c");
     }
 }

@@ -110,11 +110,7 @@ mod tests {
 
     fn url(endpoint: &str, is_custom_domain: bool, key: &str) -> String {
         let endpoint = Endpoint::parse(endpoint, is_custom_domain).expect("a good endpoint");
-        let object = ObjectId {
-            bucket: "bkt".into(),
-            key: key.into(),
-            version_id: None,
-        };
+        let object = ObjectId::new("bkt", key);
         ObjectUrl::new(&endpoint, &object)
             .expect("good names")
             .to_string()
@@ -161,11 +157,7 @@ mod tests {
 
     #[test]
     fn bucket_rules_do_not_hold_behind_a_custom_domain() {
-        let object = ObjectId {
-            bucket: String::new(),
-            key: "k".into(),
-            version_id: None,
-        };
+        let object = ObjectId::new("", "k");
         let custom = Endpoint::parse("data.example.com", true).expect("a good endpoint");
         assert!(ObjectUrl::new(&custom, &object).is_ok());
         let plain = Endpoint::parse("data.example.com", false).expect("a good endpoint");

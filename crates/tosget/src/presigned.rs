@@ -54,13 +54,8 @@ impl PreSignedUrl {
     pub(crate) async fn sign(self, client: &ClientParts) -> Result<String> {
         let expiry = Expiry::from_seconds(self.expires.as_secs());
         let expiry = expiry.map_err(|error| Error::invalid_argument(error.to_string()))?;
-        let version_id = self.version_id.filter(|version| !version.is_empty());
-        let object = ObjectId {
-            bucket: self.bucket,
-            key: self.key,
-            version_id,
-        };
-        let url = client.presigner.presign(&object, expiry).await?;
+        let object = ObjectId::new(self.bucket, self.key).with_version(self.version_id);
+        let url = client.service()?.presigner.presign(&object, expiry).await?;
         Ok(url.expose().to_owned())
     }
 }

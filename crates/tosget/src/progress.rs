@@ -132,6 +132,12 @@ impl Progress {
         self.0.parts_total.store(parts_total, Ordering::Relaxed);
     }
 
+    /// So many bytes are there after all: what was there is looked at again.
+    pub(crate) fn holds(&self, bytes: u64) {
+        self.0.landed.store(0, Ordering::Relaxed);
+        self.0.resumed.store(bytes, Ordering::Release);
+    }
+
     /// The temporary file took `bytes` more.
     pub(crate) fn landed(&self, bytes: u64) {
         self.0.landed.fetch_add(bytes, Ordering::Relaxed);

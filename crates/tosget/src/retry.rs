@@ -76,6 +76,11 @@ impl Patience {
     }
 }
 
+/// Whether the service refused because there are too many requests, or too much is asked of it.
+pub(crate) fn is_overload(error: &AttemptError) -> bool {
+    server_error(error).is_some_and(|server| matches!(server.status_code, 429 | 503))
+}
+
 /// Whether the same request may succeed later.
 pub(crate) fn is_transient(error: &AttemptError) -> bool {
     match error {
@@ -84,10 +89,13 @@ pub(crate) fn is_transient(error: &AttemptError) -> bool {
         | AttemptError::Broken { .. }
         | AttemptError::ShortBody { .. }
         | AttemptError::Credentials { .. } => true,
-        AttemptError::Tls { .. } | AttemptError::Request(_) => false,
+        AttemptError::Tls { .. } | AttemptError::Request(_) | AttemptError::UrlRefused { .. } => false,
         AttemptError::Server(server) => is_transient_refusal(server),
         // A wrong answer often comes from one bad proxy or cache among many; a changed object stays changed.
-        AttemptError::Response(fault) => !matches!(fault, ResponseFault::Changed { .. }),
+        AttemptError::Response(fault) => !matches!(
+            fault,
+            ResponseFault::Changed { .. } | ResponseFault::Indistinguishable
+        ),
     }
 }
 

@@ -96,7 +96,7 @@ fn wrong_range(asked: ByteRange, sent: Option<ByteRange>) -> ResponseFault {
 
 /// Whether two reads were of the same object; the fault names the first thing that differs.
 ///
-/// Something that one side does not tell can't differ, save the ETag: once seen, it has to be there.
+/// Something that one side does not tell can't differ, save what pins the object: once seen, it has to be there.
 pub(crate) fn same_object(before: &Fingerprint, now: &Fingerprint) -> Result<(), ResponseFault> {
     let changed = |what, before: String, now: String| Err(ResponseFault::Changed { what, before, now });
     if before.size != now.size {
@@ -121,10 +121,13 @@ pub(crate) fn same_object(before: &Fingerprint, now: &Fingerprint) -> Result<(),
     {
         return changed("version", a.clone(), b.clone());
     }
-    if let (None, Some(a), Some(b)) = (&before.etag, before.last_modified, now.last_modified)
-        && a != b
+    if let (None, Some(a)) = (&before.etag, before.last_modified)
+        && now.last_modified.map_or(before.crc64.is_none(), |b| a != b)
     {
-        return changed("modification time", a.to_string(), b.to_string());
+        let text = now
+            .last_modified
+            .map_or_else(|| "absent".to_owned(), |b| b.to_string());
+        return changed("modification time", a.to_string(), text);
     }
     Ok(())
 }

@@ -16,6 +16,7 @@ use crate::error::TosError;
 use crate::reply::{Reply, ReplyBody};
 use crate::request::Request;
 use crate::service::Service;
+use crate::store::object::Content;
 use crate::wire::bandwidth::Limit;
 use crate::wire::sabotage::{self, Mishap};
 use crate::wire::socket::{Connection, Ending};
@@ -198,16 +199,21 @@ async fn end(connection: &Connection, ending: Ending) {
     pending::<()>().await;
 }
 
-/// A request without an object, or for one that is not there, replaces nothing.
+/// A request without an object, or for one that is not there, replaces nothing. Of a link, what it points to is replaced.
 fn replace(service: &Service, request: &Request, seed: u64, size: Option<u64>) {
     let (Some(bucket), Some(key)) = (&request.address.bucket, &request.address.key) else {
         return;
     };
-    let Ok(found) = service.store.find(bucket, key, None) else {
+    let Ok(found) = service.store.resolve(bucket, key, None) else {
         return;
     };
-    let size = size.unwrap_or(found.object.size);
-    if !found.object.is_virtual(seed, size) {
+    let (bucket, key) = match &found.own.object.content {
+        Content::Link(target) => (&target.bucket, &target.key),
+        Content::Blobs(_) | Content::Virtual { .. } => (bucket, key),
+    };
+    let object = &found.content().object;
+    let size = size.unwrap_or(object.size);
+    if !object.is_virtual(seed, size) {
         // A store that fails here fails for the request itself, too, which will tell.
         let _ = service.put_virtual(bucket, key, size, seed);
     }

@@ -30,6 +30,13 @@ pub(super) const OWN_KEY: KeyHeaders = KeyHeaders {
     key_md5: "x-tos-server-side-encryption-customer-key-md5",
 };
 
+/// The key of the object that is copied.
+pub(super) const COPY_SOURCE_KEY: KeyHeaders = KeyHeaders {
+    algorithm: "x-tos-copy-source-server-side-encryption-customer-algorithm",
+    key: "x-tos-copy-source-server-side-encryption-customer-key",
+    key_md5: "x-tos-copy-source-server-side-encryption-customer-key-md5",
+};
+
 /// A customer's key that was found to be one; what is left of it is its MD5 in base64.
 struct CustomerKey {
     md5: String,

@@ -72,33 +72,55 @@ impl Expected {
 pub(super) async fn to_blob(call: &mut Call) -> Result<WrittenBlob, TosError> {
     let expected = Expected::of(&call.request)?;
     let limit = Limit::new(traffic_limit::bytes_per_second(&call.request)?);
-    let mut writer = call.service.store.blob_writer(expected.sha256.is_some())?;
-    let mut batch = BytesMut::new();
+    let mut blob = BatchedBlob::new(call.service.store.blob_writer(expected.sha256.is_some())?);
     while let Some(frame) = call.body.frame().await {
         let Ok(piece) = frame.map_err(|error| incomplete(&error))?.into_data() else {
             continue;
         };
         limit.take(piece.len() as u64).await;
-        batch.extend_from_slice(&piece);
-        if batch.len() >= BATCH_LEN {
-            (writer, batch) = write(writer, batch).await?;
-        }
+        blob = blob.add(&piece).await?;
     }
-    (writer, _) = write(writer, batch).await?;
-    let written = writer.finish();
+    let written = blob.finish().await?;
     expected.check(written.md5, written.sha256.as_deref())?;
     Ok(written)
 }
 
-async fn write(mut writer: BlobWriter, mut batch: BytesMut) -> Result<(BlobWriter, BytesMut), TosError> {
-    let written = spawn_blocking(move || {
-        writer.write(&batch)?;
-        batch.clear();
-        Ok::<_, std::io::Error>((writer, batch))
-    });
-    Ok(written
-        .await
-        .map_err(|error| TosError::internal(error.to_string()))??)
+/// A blob that is written on threads that may block, many small pieces at a time.
+pub(super) struct BatchedBlob {
+    writer: BlobWriter,
+    batch: BytesMut,
+}
+
+impl BatchedBlob {
+    pub(super) fn new(writer: BlobWriter) -> Self {
+        Self {
+            writer,
+            batch: BytesMut::new(),
+        }
+    }
+
+    pub(super) async fn add(mut self, piece: &[u8]) -> Result<Self, TosError> {
+        self.batch.extend_from_slice(piece);
+        if self.batch.len() >= BATCH_LEN {
+            self = self.write().await?;
+        }
+        Ok(self)
+    }
+
+    pub(super) async fn finish(self) -> Result<WrittenBlob, TosError> {
+        Ok(self.write().await?.writer.finish())
+    }
+
+    async fn write(mut self) -> Result<Self, TosError> {
+        let written = spawn_blocking(move || {
+            self.writer.write(&self.batch)?;
+            self.batch.clear();
+            Ok::<_, std::io::Error>(self)
+        });
+        Ok(written
+            .await
+            .map_err(|error| TosError::internal(error.to_string()))??)
+    }
 }
 
 /// Reads the request's body as JSON.

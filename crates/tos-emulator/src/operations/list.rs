@@ -5,7 +5,7 @@ use base64::engine::general_purpose::URL_SAFE;
 use http::Method;
 use serde_json::{Value, json};
 
-use super::list_page::{Entry, Listing, Page, Start, visible};
+use super::list_page::{Entry, Listing, OBJECTS, Page, Start, visible};
 use super::{Call, Route, Target};
 use crate::error::TosError;
 use crate::reply::Reply;
@@ -34,7 +34,7 @@ type ObjectPage<'a> = Page<'a, (&'a Version, &'a Object)>;
 
 fn list_objects(call: &Call) -> Result<Reply, TosError> {
     let query = &call.request.query;
-    let listing = Listing::parse(query)?;
+    let listing = Listing::parse(query, &OBJECTS)?;
     let marker = query.non_empty("marker");
     call.service.store.with_bucket(call.bucket(), |bucket| {
         let page = listing.page(&bucket.keys, Start::after(marker), visible);
@@ -54,7 +54,7 @@ fn list_objects(call: &Call) -> Result<Reply, TosError> {
 
 fn list_objects_type2(call: &Call) -> Result<Reply, TosError> {
     let query = &call.request.query;
-    let listing = Listing::parse(query)?;
+    let listing = Listing::parse(query, &OBJECTS)?;
     let token = query.non_empty("continuation-token");
     let start_after = query.non_empty("start-after");
     let after = token

@@ -1,5 +1,6 @@
 //! What the listings share: their parameters, one page of keys and common prefixes, and the encoding of names.
 
+use std::borrow::Borrow;
 use std::collections::BTreeMap;
 use std::ops::Bound;
 
@@ -12,15 +13,46 @@ use crate::request::encoding::encode_query;
 use crate::request::query::Query;
 use crate::store::object::{Object, Version, Versions};
 
-const MAX_KEYS: usize = 1000;
+/// The most entries of a page.
+const MAX_ENTRIES: usize = 1000;
+
+/// What listings of one kind call things, and what they can do.
+#[derive(Debug)]
+pub(super) struct Terms {
+    /// The field with the bucket's name.
+    bucket: &'static str,
+    max_parameter: &'static str,
+    max_field: &'static str,
+    reversible: bool,
+}
+
+pub(super) const OBJECTS: Terms = Terms {
+    bucket: "Name",
+    max_parameter: "max-keys",
+    max_field: "MaxKeys",
+    reversible: true,
+};
+pub(super) const VERSIONS: Terms = Terms {
+    reversible: false,
+    ..OBJECTS
+};
+pub(super) const UPLOADS: Terms = Terms {
+    bucket: "Bucket",
+    max_parameter: "max-uploads",
+    max_field: "MaxUploads",
+    reversible: false,
+};
 
 /// The parameters that all listings have.
 #[derive(Debug)]
 pub(super) struct Listing<'a> {
     pub(super) prefix: &'a str,
     pub(super) delimiter: &'a str,
-    pub(super) max_keys: usize,
+    max: usize,
     encode: bool,
+    /// From the last name to the first.
+    reverse: bool,
+    terms: &'static Terms,
 }
 
 /// Where a page starts.
@@ -53,62 +85,92 @@ impl<'a> Start<'a> {
 }
 
 impl<'a> Listing<'a> {
-    pub(super) fn parse(query: &'a Query) -> Result<Self, TosError> {
-        let max_keys = query.non_empty("max-keys").map_or(Ok(MAX_KEYS), str::parse);
-        let max_keys =
-            max_keys.map_err(|_| TosError::invalid_argument("max-keys is not a number in range"))?;
+    pub(super) fn parse(query: &'a Query, terms: &'static Terms) -> Result<Self, TosError> {
+        let name = terms.max_parameter;
+        let max: Result<usize, _> = query.non_empty(name).map_or(Ok(MAX_ENTRIES), str::parse);
+        let max = max.map_err(|_| TosError::invalid_argument(format!("{name} is not a number in range")))?;
         let encode = match query.non_empty("encoding-type") {
             None => false,
             Some("url") => true,
             Some(_) => return Err(TosError::invalid_argument("encoding-type must be url")),
         };
-        if query.get("reverse").is_some_and(|value| value == "true") {
-            return Err(TosError::unimplemented("The emulator does not list in reverse."));
+        let reverse = query.get("reverse") == Some("true");
+        if reverse && !terms.reversible {
+            return Err(TosError::unimplemented(
+                "The emulator does not list this in reverse.",
+            ));
         }
         Ok(Self {
             prefix: query.get("prefix").unwrap_or_default(),
             delimiter: query.get("delimiter").unwrap_or_default(),
-            max_keys: max_keys.min(MAX_KEYS),
+            max: max.min(MAX_ENTRIES),
             encode,
+            reverse,
+            terms,
         })
     }
 
     /// One page from `start` on. `look` says what to list under a key; several things, or nothing at all.
-    pub(super) fn page<'k, T>(
+    pub(super) fn page<'k, K: Borrow<str> + Ord, V, T>(
         &self,
-        keys: &'k BTreeMap<String, Versions>,
+        keys: &'k BTreeMap<K, V>,
         start: Start<'_>,
-        mut look: impl FnMut(&'k str, &'k Versions) -> Vec<T>,
+        mut look: impl FnMut(&'k str, &'k V) -> Vec<T>,
     ) -> Page<'k, T> {
         let mut page = Page {
             entries: Vec::new(),
             truncated: false,
         };
-        let (from, done) = match start {
-            Start::After(name) if name >= self.prefix => (Bound::Excluded(name), Some(name)),
-            Start::At(name) if name >= self.prefix => (Bound::Included(name), None),
-            _ => (Bound::Included(self.prefix), None),
+        let done = match start {
+            Start::After(name) => Some(name),
+            Start::At(_) | Start::Beginning => None,
         };
-        let candidates = keys.range::<str, _>((from, Bound::Unbounded));
-        for (key, versions) in candidates.take_while(|(key, _)| key.starts_with(self.prefix)) {
-            let found = look(key, versions);
+        for (key, value) in self.candidates(keys, start) {
+            let found = look(key, value);
             if found.is_empty() {
                 continue;
             }
             if let Some(group) = self.common_prefix(key) {
                 let listed = matches!(page.entries.last(), Some(Entry::Prefix(last)) if *last == group);
-                if !listed && done != Some(group) && !page.add(Entry::Prefix(group), self.max_keys) {
+                if !listed && done != Some(group) && !page.add(Entry::Prefix(group), self.max) {
                     return page;
                 }
                 continue;
             }
             for item in found {
-                if !page.add(Entry::Key(key, item), self.max_keys) {
+                if !page.add(Entry::Key(key, item), self.max) {
                     return page;
                 }
             }
         }
         page
+    }
+
+    /// What begins with the prefix, from `start` on, in the order of the listing.
+    fn candidates<'s, 'k: 's, K: Borrow<str> + Ord, V>(
+        &'s self,
+        keys: &'k BTreeMap<K, V>,
+        start: Start<'_>,
+    ) -> Box<dyn Iterator<Item = (&'k str, &'k V)> + 's> {
+        let has_prefix = |(key, _): &(&str, &V)| key.starts_with(self.prefix);
+        let borrowed = |(key, value): (&'k K, &'k V)| (key.borrow(), value);
+        if self.reverse {
+            let end = match start {
+                Start::After(name) if name < self.prefix => Bound::Excluded(self.prefix),
+                Start::After(name) => Bound::Excluded(name),
+                Start::At(name) => Bound::Included(name),
+                Start::Beginning => Bound::Unbounded,
+            };
+            let range = keys.range::<str, _>((Bound::Included(self.prefix), end));
+            return Box::new(range.rev().map(borrowed).filter(has_prefix));
+        }
+        let first = match start {
+            Start::After(name) if name >= self.prefix => Bound::Excluded(name),
+            Start::At(name) if name >= self.prefix => Bound::Included(name),
+            _ => Bound::Included(self.prefix),
+        };
+        let range = keys.range::<str, _>((first, Bound::Unbounded));
+        Box::new(range.map(borrowed).take_while(has_prefix))
     }
 
     /// The key up to and with the first delimiter after the prefix.
@@ -130,9 +192,9 @@ impl<'a> Listing<'a> {
     /// The answer's fields that every listing has.
     pub(super) fn answer(&self, bucket: &str, truncated: bool, prefixes: Vec<Value>) -> Map<String, Value> {
         let mut answer = Map::new();
-        answer.insert("Name".into(), bucket.into());
+        answer.insert(self.terms.bucket.into(), bucket.into());
         answer.insert("Prefix".into(), self.name(self.prefix).into());
-        answer.insert("MaxKeys".into(), self.max_keys.into());
+        answer.insert(self.terms.max_field.into(), self.max.into());
         answer.insert("IsTruncated".into(), truncated.into());
         answer.insert("CommonPrefixes".into(), prefixes.into());
         if !self.delimiter.is_empty() {

@@ -3,7 +3,7 @@
 use http::Method;
 use serde_json::{Value, json};
 
-use super::list_page::{Entry, Listing, Start, owner};
+use super::list_page::{Entry, Listing, Start, VERSIONS, owner};
 use super::{Call, Route, Target};
 use crate::error::TosError;
 use crate::reply::Reply;
@@ -23,7 +23,7 @@ type Listed<'a> = (&'a Version, bool);
 
 fn list_object_versions(call: &Call) -> Result<Reply, TosError> {
     let query = &call.request.query;
-    let listing = Listing::parse(query)?;
+    let listing = Listing::parse(query, &VERSIONS)?;
     let key_marker = query.non_empty("key-marker");
     let version_marker = query.non_empty("version-id-marker");
     let start = match (key_marker, version_marker) {

@@ -5,15 +5,20 @@
 mod append;
 pub(crate) mod attributes;
 mod buckets;
+mod copy;
+mod copy_source;
 mod delete;
 mod encryption;
 pub(crate) mod incoming;
 mod list;
 mod list_page;
+mod list_uploads;
 mod list_versions;
+mod metadata;
 mod multipart;
 mod put;
 mod read;
+mod rename;
 mod restore;
 mod stored_headers;
 mod symlink;
@@ -44,12 +49,16 @@ const FAMILIES: &[&[Route]] = &[
     versioning::ROUTES,
     put::ROUTES,
     append::ROUTES,
+    copy::ROUTES,
     symlink::ROUTES,
     read::ROUTES,
     restore::ROUTES,
     tagging::ROUTES,
+    metadata::ROUTES,
+    rename::ROUTES,
     delete::ROUTES,
     multipart::ROUTES,
+    list_uploads::ROUTES,
     list::ROUTES,
     list_versions::ROUTES,
 ];
@@ -69,7 +78,7 @@ pub(crate) struct Route {
     pub(crate) name: &'static str,
     pub(crate) method: Method,
     pub(crate) target: Target,
-    /// Parameters that must be in the query. Of several fitting routes the one with the most is meant.
+    /// Parameters that must be in the query, and [`COPY_SOURCE`] where that header must be there. Of several fitting routes the one with the most is meant.
     pub(crate) requires: &'static [&'static str],
     /// Whether anyone may do it in a public-read bucket.
     pub(crate) public: bool,
@@ -96,12 +105,14 @@ const ORDINARY_PARAMETERS: &[&str] = &[
     "marker",
     "max-keys",
     "max-parts",
+    "max-uploads",
     "part-number-marker",
     "prefix",
     "recursive",
     "reverse",
     "skipTrash",
     "start-after",
+    "upload-id-marker",
     "version-id-marker",
     "versionId",
 ];
@@ -109,8 +120,8 @@ const ORDINARY_PARAMETERS: &[&str] = &[
 /// Sub-resources that may come with a value; what comes without one is taken for a sub-resource anyway.
 const SUB_RESOURCES: &[&str] = &["partNumber", "uploadId", "x-tos-process"];
 
-/// Headers that make another operation of a request, one that is not there yet.
-const UNIMPLEMENTED_HEADERS: &[&str] = &["x-tos-copy-source"];
+/// The header that makes a copy of what would be an upload.
+const COPY_SOURCE: &str = "x-tos-copy-source";
 
 impl Target {
     pub(crate) fn of(request: &Request) -> Self {
@@ -139,13 +150,8 @@ pub(crate) fn route(request: &Request) -> Result<&'static Route, TosError> {
             "The emulator has no operation {name:?} here."
         )));
     }
-    if let Some(name) = UNIMPLEMENTED_HEADERS
-        .iter()
-        .find(|name| request.headers.contains_key(**name))
-    {
-        return Err(TosError::unimplemented(format!(
-            "The emulator does not know the header {name} yet."
-        )));
+    if request.headers.contains_key(COPY_SOURCE) && !route.requires.contains(&COPY_SOURCE) {
+        return Err(TosError::unimplemented("The emulator makes no such copies."));
     }
     Ok(route)
 }
@@ -162,7 +168,10 @@ impl Route {
     fn fits(&self, request: &Request) -> bool {
         self.method == request.method
             && self.target == Target::of(request)
-            && self.requires.iter().all(|name| request.query.has(name))
+            && self.requires.iter().all(|name| match *name {
+                COPY_SOURCE => request.headers.contains_key(COPY_SOURCE),
+                parameter => request.query.has(parameter),
+            })
     }
 }
 

@@ -11,6 +11,7 @@ use super::{Call, Route, Target, attributes, encryption, incoming, put};
 use crate::error::TosError;
 use crate::reply::Reply;
 use crate::request::conditions::unquoted;
+use crate::store::blob::WrittenBlob;
 use crate::store::upload::{Part, Upload, UploadStart};
 
 pub(super) const ROUTES: &[Route] = &[
@@ -82,24 +83,30 @@ async fn upload_part(call: &mut Call) -> Result<Reply, TosError> {
     let encryption = upload(call)?.start.attributes.encryption;
     encryption::check_key(&call.request.headers, &encryption::OWN_KEY, encryption.as_ref())?;
     let written = incoming::to_blob(call).await?;
+    let part = put_part(call, number, written).await?;
+    let reply = Reply::ok()
+        .with("etag", &part.quoted_etag())
+        .with("x-tos-hash-crc64ecma", &part.crc64.to_string());
+    Ok(encryption::echo(reply, encryption.as_ref()))
+}
+
+/// Makes a part of the upload that the request names.
+pub(super) async fn put_part(call: &Call, number: u16, written: WrittenBlob) -> Result<Part, TosError> {
     let part = Part {
         md5: written.md5,
         crc64: written.crc64,
         modified: call.service.clock.now(),
         blob: written.blob,
     };
-    let reply = Reply::ok()
-        .with("etag", &format!("\"{}\"", part.etag()))
-        .with("x-tos-hash-crc64ecma", &part.crc64.to_string());
-    let reply = encryption::echo(reply, encryption.as_ref());
     let (bucket, key, id) = (
         call.bucket().to_owned(),
         call.key().to_owned(),
         upload_id(call).to_owned(),
     );
-    call.change(move |store| store.put_part(&bucket, &key, &id, number, part))
+    let stored = part.clone();
+    call.change(move |store| store.put_part(&bucket, &key, &id, number, stored))
         .await?;
-    Ok(reply)
+    Ok(part)
 }
 
 #[derive(Deserialize)]
@@ -129,13 +136,14 @@ async fn complete(call: &mut Call) -> Result<Reply, TosError> {
         check_parts(&upload, &body.parts)?
     };
     check_sizes(&upload, &numbers)?;
+    put::check_conditions(call)?;
     let completed: Vec<_> = numbers
         .iter()
         .filter_map(|number| Some((*number, upload.parts.get(number)?)))
         .collect();
     let completed: Vec<_> = completed
         .into_iter()
-        .map(|(number, part)| json!({ "PartNumber": number, "ETag": format!("\"{}\"", part.etag()) }))
+        .map(|(number, part)| json!({ "PartNumber": number, "ETag": part.quoted_etag() }))
         .collect();
 
     let (bucket, key, id) = (
@@ -241,7 +249,7 @@ fn list_parts(call: &Call) -> Result<Reply, TosError> {
         .map(|(number, part)| {
             json!({
                 "PartNumber": number,
-                "ETag": format!("\"{}\"", part.etag()),
+                "ETag": part.quoted_etag(),
                 "Size": part.blob.len,
                 "LastModified": part.modified.iso(),
                 "HashCrc64ecma": part.crc64.to_string(),
@@ -262,7 +270,7 @@ fn list_parts(call: &Call) -> Result<Reply, TosError> {
     })))
 }
 
-fn upload(call: &Call) -> Result<Upload, TosError> {
+pub(super) fn upload(call: &Call) -> Result<Upload, TosError> {
     call.service
         .store
         .upload(call.bucket(), call.key(), upload_id(call))
@@ -272,7 +280,7 @@ fn upload_id(call: &Call) -> &str {
     call.request.query.get("uploadId").unwrap_or_default()
 }
 
-fn part_number(call: &Call) -> Result<u16, TosError> {
+pub(super) fn part_number(call: &Call) -> Result<u16, TosError> {
     let number = call
         .request
         .query

@@ -22,7 +22,7 @@ pub(super) const ROUTES: &[Route] = &[Route {
 async fn put_object(call: &mut Call) -> Result<Reply, TosError> {
     check_key(call.key())?;
     call.service.store.bucket_settings(call.bucket())?;
-    check_if_match(call)?;
+    check_conditions(call)?;
     let attributes = attributes::of(&call.request.headers)?;
     let object = Object::written(incoming::to_blob(call).await?, attributes);
     let (bucket, key) = (call.bucket().to_owned(), call.key().to_owned());
@@ -40,20 +40,24 @@ async fn put_object(call: &mut Call) -> Result<Reply, TosError> {
     ))
 }
 
-/// The object must be there with this ETag, when the request says so.
-fn check_if_match(call: &Call) -> Result<(), TosError> {
-    let wanted = call
-        .request
-        .header("x-tos-if-match")
-        .or_else(|| call.request.header("if-match"));
-    let Some(wanted) = wanted else { return Ok(()) };
-    let found = call.service.store.find(call.bucket(), call.key(), None);
-    let matches = found.is_ok_and(|found| conditions::matches(wanted, found.object.etag.as_deref()));
-    if matches {
-        Ok(())
-    } else {
-        Err(TosError::precondition_failed())
+/// The object must be there with the ETag, or must not be there with it, that the request says. Clients that must not
+/// overwrite anything say `If-None-Match: *`.
+pub(super) fn check_conditions(call: &Call) -> Result<(), TosError> {
+    let either = |name, alias| call.request.header(name).or_else(|| call.request.header(alias));
+    let wanted = either("x-tos-if-match", "if-match");
+    let unwanted = either("x-tos-if-none-match", "if-none-match");
+    if wanted.is_none() && unwanted.is_none() {
+        return Ok(());
     }
+    let found = call.service.store.find(call.bucket(), call.key(), None);
+    let is_there_with = |etags| {
+        let object = found.as_ref().ok().map(|found| &found.object);
+        object.is_some_and(|object| conditions::matches(etags, object.etag.as_deref()))
+    };
+    if wanted.is_some_and(|etags| !is_there_with(etags)) || unwanted.is_some_and(is_there_with) {
+        return Err(TosError::precondition_failed());
+    }
+    Ok(())
 }
 
 pub(super) fn forbids_overwrite(request: &Request) -> bool {

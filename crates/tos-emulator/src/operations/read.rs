@@ -9,7 +9,7 @@ use crate::content::range_crc::{ASKED_TRAILER, CODING};
 use crate::error::TosError;
 use crate::reply::{ObjectBody, Reply, ReplyBody};
 use crate::request::Request;
-use crate::request::conditions;
+use crate::request::conditions::{self, Unmet};
 use crate::request::range::ByteRange;
 use crate::signature::Caller;
 use crate::store::links::Resolved;
@@ -70,11 +70,9 @@ fn resolve(call: &Call) -> Result<Resolved, TosError> {
     check_access(call, &found)?;
     let content = found.content();
     encryption::check_read(&call.request.headers, &content.object)?;
-    conditions::check(
-        &call.request.headers,
-        content.object.etag.as_deref(),
-        found.modified(),
-    )?;
+    let etag = content.object.etag.as_deref();
+    conditions::check(&call.request.headers, &conditions::OWN, etag, found.modified())
+        .map_err(Unmet::of_read)?;
     Ok(found)
 }
 

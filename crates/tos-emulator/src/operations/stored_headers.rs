@@ -40,6 +40,13 @@ pub(crate) fn collect(headers: &HeaderMap) -> BTreeMap<String, String> {
         .collect()
 }
 
+/// Replaces all stored headers but those that are no metadata.
+pub(super) fn replace_metadata(stored: &mut BTreeMap<String, String>, wanted: BTreeMap<String, String>) {
+    let is_kept = |name: &str| ALSO_STORED.contains(&name);
+    stored.retain(|name, _| is_kept(name));
+    stored.extend(wanted.into_iter().filter(|(name, _)| !is_kept(name)));
+}
+
 /// Puts stored headers into an answer, with the overrides that `query` asks for.
 pub(super) fn apply(
     reply: &mut Reply,

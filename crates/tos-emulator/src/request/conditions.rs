@@ -1,29 +1,76 @@
 //! `If-Match` and its kin: whether a read may go ahead.
 
 use http::HeaderMap;
-use http::header::{IF_MATCH, IF_MODIFIED_SINCE, IF_NONE_MATCH, IF_UNMODIFIED_SINCE};
 
 use crate::clock::Timestamp;
 use crate::error::TosError;
 
-/// Checks the conditions of a GET or HEAD against the object's ETag (without quotes, if it has one) and time, in the order that
-/// RFC 9110 13.2.2 gives. ETags may come with or without quotes: the Python SDK strips them.
-pub(crate) fn check(headers: &HeaderMap, etag: Option<&str>, modified: Timestamp) -> Result<(), TosError> {
+/// The headers that conditions come in.
+pub(crate) struct Names {
+    if_match: &'static str,
+    if_unmodified_since: &'static str,
+    if_none_match: &'static str,
+    if_modified_since: &'static str,
+}
+
+/// Conditions on the object that the request is about.
+pub(crate) const OWN: Names = Names {
+    if_match: "if-match",
+    if_unmodified_since: "if-unmodified-since",
+    if_none_match: "if-none-match",
+    if_modified_since: "if-modified-since",
+};
+
+/// Conditions on the object that is copied.
+pub(crate) const COPY_SOURCE: Names = Names {
+    if_match: "x-tos-copy-source-if-match",
+    if_unmodified_since: "x-tos-copy-source-if-unmodified-since",
+    if_none_match: "x-tos-copy-source-if-none-match",
+    if_modified_since: "x-tos-copy-source-if-modified-since",
+};
+
+/// A condition that does not hold.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Unmet {
+    /// The object is not the one that was meant.
+    Changed,
+    /// The client has this object already.
+    Unchanged,
+}
+
+impl Unmet {
+    /// What a GET or HEAD is answered.
+    pub(crate) fn of_read(self) -> TosError {
+        match self {
+            Self::Changed => TosError::precondition_failed(),
+            Self::Unchanged => TosError::not_modified(),
+        }
+    }
+}
+
+/// Checks the conditions in `headers` against the object's ETag (without quotes, if it has one) and time, in the order
+/// that RFC 9110 13.2.2 gives. ETags may come with or without quotes: the Python SDK strips them.
+pub(crate) fn check(
+    headers: &HeaderMap,
+    names: &Names,
+    etag: Option<&str>,
+    modified: Timestamp,
+) -> Result<(), Unmet> {
     let text = |name| headers.get(name).and_then(|value| value.to_str().ok());
     let time = |name| text(name).and_then(Timestamp::parse_http);
-    if let Some(wanted) = text(IF_MATCH) {
+    if let Some(wanted) = text(names.if_match) {
         if !matches(wanted, etag) {
-            return Err(TosError::precondition_failed());
+            return Err(Unmet::Changed);
         }
-    } else if time(IF_UNMODIFIED_SINCE).is_some_and(|limit| modified.seconds() > limit.seconds()) {
-        return Err(TosError::precondition_failed());
+    } else if time(names.if_unmodified_since).is_some_and(|limit| modified.seconds() > limit.seconds()) {
+        return Err(Unmet::Changed);
     }
-    if let Some(unwanted) = text(IF_NONE_MATCH) {
+    if let Some(unwanted) = text(names.if_none_match) {
         if matches(unwanted, etag) {
-            return Err(TosError::not_modified());
+            return Err(Unmet::Unchanged);
         }
-    } else if time(IF_MODIFIED_SINCE).is_some_and(|limit| modified.seconds() <= limit.seconds()) {
-        return Err(TosError::not_modified());
+    } else if time(names.if_modified_since).is_some_and(|limit| modified.seconds() <= limit.seconds()) {
+        return Err(Unmet::Unchanged);
     }
     Ok(())
 }
@@ -52,7 +99,8 @@ mod tests {
             )
         });
         let modified = Timestamp::parse_basic("20240102T030405Z").expect("a time");
-        check(&headers.collect(), Some("abc"), modified).map_or_else(|error| error.status.as_u16(), |()| 200)
+        let checked = check(&headers.collect(), &OWN, Some("abc"), modified);
+        checked.map_or_else(|unmet| unmet.of_read().status.as_u16(), |()| 200)
     }
 
     #[test]

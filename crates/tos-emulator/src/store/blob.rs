@@ -44,15 +44,8 @@ impl BlobDirectory {
     }
 
     pub(crate) fn writer(&self, with_sha256: bool) -> io::Result<BlobWriter> {
-        let name = format!("{:016x}", self.next.fetch_add(1, Ordering::Relaxed));
-        let path = self.path.join(&name);
-        let file = File::create_new(&path)?;
-        let blob = Blob {
-            name,
-            len: 0,
-            path,
-            wanted: AtomicBool::new(false),
-        };
+        let blob = self.unwritten(0);
+        let file = File::create_new(&blob.path)?;
         let sha256 = with_sha256.then(Sha256::new);
         Ok(BlobWriter {
             file,
@@ -61,6 +54,27 @@ impl BlobDirectory {
             crc: RunningCrc64::new(),
             sha256,
         })
+    }
+
+    /// A second name for the bytes of `blob`, where the file system has such a thing, or else a copy of them.
+    pub(crate) fn duplicate(&self, blob: &Blob) -> io::Result<Blob> {
+        let duplicate = self.unwritten(blob.len);
+        if fs::hard_link(&blob.path, &duplicate.path).is_err() {
+            fs::copy(&blob.path, &duplicate.path)?;
+        }
+        Ok(duplicate)
+    }
+
+    /// A blob with a name of its own, and no file yet.
+    fn unwritten(&self, len: u64) -> Blob {
+        let name = format!("{:016x}", self.next.fetch_add(1, Ordering::Relaxed));
+        let path = self.path.join(&name);
+        Blob {
+            name,
+            len,
+            path,
+            wanted: AtomicBool::new(false),
+        }
     }
 
     /// A blob that metadata names.

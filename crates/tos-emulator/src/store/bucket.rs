@@ -16,6 +16,8 @@ pub(crate) struct BucketSettings {
     pub(crate) versioning: Option<Versioning>,
     pub(crate) storage_class: String,
     pub(crate) az_redundancy: String,
+    #[serde(default)]
+    pub(crate) rename_enabled: bool,
 }
 
 /// The state of a bucket's versioning, once it was ever set.
@@ -42,6 +44,7 @@ impl BucketSettings {
             versioning: None,
             storage_class: "STANDARD".to_owned(),
             az_redundancy: "single-az".to_owned(),
+            rename_enabled: false,
         }
     }
 }

@@ -6,6 +6,7 @@ pub(crate) mod append;
 pub(crate) mod attributes;
 pub(crate) mod blob;
 pub(crate) mod bucket;
+mod duplicates;
 pub(crate) mod layout;
 pub(crate) mod links;
 mod load;
@@ -106,6 +107,17 @@ impl Store {
 
     pub(crate) fn set_versioning(&self, name: &str, versioning: Versioning) -> Result<(), TosError> {
         self.change_settings(name, |settings| settings.versioning = Some(versioning))
+    }
+
+    /// Lets objects be renamed, or forbids it. Renaming and versioning exclude each other.
+    pub(crate) fn set_rename(&self, name: &str, enabled: bool) -> Result<(), TosError> {
+        if enabled && self.bucket_settings(name)?.versioning.is_some() {
+            return Err(TosError::bad_request(
+                "InvalidRequest",
+                "Objects of a bucket with versioning cannot be renamed.",
+            ));
+        }
+        self.change_settings(name, |settings| settings.rename_enabled = enabled)
     }
 
     pub(crate) fn set_public_read(&self, name: &str) -> Result<(), TosError> {

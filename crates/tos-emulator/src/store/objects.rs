@@ -195,7 +195,7 @@ impl Store {
         Ok(())
     }
 
-    fn remove_version(
+    pub(super) fn remove_version(
         &self,
         name: &str,
         bucket: &mut Bucket,

@@ -52,6 +52,10 @@ impl Part {
         crate::signature::canonical::hex(&self.md5)
     }
 
+    pub(crate) fn quoted_etag(&self) -> String {
+        format!("\"{}\"", self.etag())
+    }
+
     pub(crate) fn record(&self, number: u16) -> PartRecord {
         PartRecord {
             number,

@@ -2,6 +2,7 @@
 
 use std::io::{ErrorKind, Read, Write};
 use std::net::{SocketAddr, TcpStream};
+use std::path::Path;
 use std::time::Duration;
 
 use serde_json::Value;
@@ -322,6 +323,11 @@ pub(crate) fn emulator() -> (Emulator, Client) {
     emulator.create_bucket("bkt");
     let client = Client::of(&emulator);
     (emulator, client)
+}
+
+/// An emulator that keeps its objects in `root`, as another one before it may have done.
+pub(crate) fn emulator_in(root: &Path) -> Emulator {
+    Emulator::builder().root(root).spawn().expect("a free port")
 }
 
 /// Bytes of a ramp modulo a prime, so that a shifted part cannot look right.

@@ -3,9 +3,8 @@
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use md5::{Digest, Md5};
-use tos_emulator::Emulator;
 
-use crate::client::{Answer, Ask, Client, emulator, ramp};
+use crate::client::{Answer, Ask, Client, emulator, emulator_in, ramp};
 
 const KEY: &[u8; 32] = b"01234567890123456789012345678901";
 const OTHER_KEY: &[u8; 32] = b"abcdefghijklmnopqrstuvwxyzabcdef";
@@ -142,12 +141,7 @@ fn all_parts_of_an_upload_have_its_key() {
 #[test]
 fn a_customers_key_is_asked_for_after_a_restart_too() {
     let directory = tempfile::tempdir().expect("a directory");
-    let start = || {
-        Emulator::builder()
-            .root(directory.path())
-            .spawn()
-            .expect("a free port")
-    };
+    let start = || emulator_in(directory.path());
     let first = start();
     first.create_bucket("bkt");
     let (key, md5) = (STANDARD.encode(KEY), md5_of(KEY));

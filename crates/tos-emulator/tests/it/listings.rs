@@ -147,3 +147,45 @@ fn an_empty_page_is_not_truncated() {
         (&json!(false), &json!([]))
     );
 }
+
+#[test]
+fn pages_in_reverse_make_the_listing_backwards() {
+    let (emulator, client) = emulator();
+    for key in ["a", "a/b", "a/c", "b/", "b/x", "b/y", "c", "d"] {
+        emulator.put_object("bkt", key, key);
+    }
+    let all = |query: &str, max: usize| {
+        let (mut names, mut token) = (Vec::new(), String::new());
+        loop {
+            let target = format!("/bkt?list-type=2&reverse=true&max-keys={max}{query}{token}");
+            let page = client.get(&target).expect(200).json();
+            let mut found = texts(&page["Contents"], "Key");
+            found.extend(texts(&page["CommonPrefixes"], "Prefix"));
+            found.sort_by(|a, b| b.cmp(a));
+            names.extend(found);
+            if page["IsTruncated"] == false {
+                return names;
+            }
+            let next = page["NextContinuationToken"].as_str().expect("a token");
+            token = format!("&continuation-token={}", encode(next));
+        }
+    };
+    for max in 1..=9 {
+        assert_eq!(
+            all("", max),
+            ["d", "c", "b/y", "b/x", "b/", "a/c", "a/b", "a"],
+            "{max}"
+        );
+        assert_eq!(all("&delimiter=%2F", max), ["d", "c", "b/", "a/", "a"], "{max}");
+        assert_eq!(all("&prefix=b%2F", max), ["b/y", "b/x", "b/"], "{max}");
+        assert_eq!(all("&start-after=b%2Fx", max), ["b/", "a/c", "a/b", "a"], "{max}");
+        assert_eq!(all("&prefix=b%2F&start-after=a", max), [""; 0], "{max}");
+    }
+    let page = client
+        .get("/bkt?reverse=true&marker=b%2F&max-keys=2")
+        .expect(200)
+        .json();
+    assert_eq!(texts(&page["Contents"], "Key"), ["a/c", "a/b"]);
+    assert_eq!(page["NextMarker"], "a/b");
+    assert_eq!(client.get("/bkt?versions&reverse=true").status, 501);
+}

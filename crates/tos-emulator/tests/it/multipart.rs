@@ -139,3 +139,69 @@ fn an_aborted_upload_is_gone() {
     );
     client.delete("/bkt").expect(204);
 }
+
+#[test]
+fn uploads_are_listed_by_page() {
+    let (_emulator, client) = emulator();
+    let mut begun = Vec::new();
+    for key in ["a", "b/1", "b/2", "c", "c"] {
+        let created = client.ask("POST", &format!("/bkt/{key}?uploads"));
+        let created = created
+            .header("x-tos-storage-class", "IA")
+            .send()
+            .expect(200)
+            .json();
+        let id = created["UploadId"].as_str().expect("an id").to_owned();
+        begun.push((key.to_owned(), id));
+    }
+    client.put("/bkt/a-key-is-no-upload", "x").expect(200);
+    let ids = |uploads: &[(String, String)]| {
+        let mut ids: Vec<_> = uploads.iter().map(|(_, id)| id.clone()).collect();
+        ids.sort();
+        ids
+    };
+    for max in 1..=6 {
+        let (mut listed, mut markers) = (Vec::new(), String::new());
+        loop {
+            let page = client.get(&format!("/bkt?uploads&max-uploads={max}{markers}"));
+            let page = page.expect(200).json();
+            assert_eq!(
+                (&page["Bucket"], &page["MaxUploads"]),
+                (&json!("bkt"), &json!(max))
+            );
+            for upload in page["Uploads"].as_array().expect("a list") {
+                assert_eq!(upload["StorageClass"], "IA");
+                assert!(
+                    upload["Initiated"]
+                        .as_str()
+                        .is_some_and(|time| time.ends_with('Z'))
+                );
+                let text = |name: &str| upload[name].as_str().expect("text").to_owned();
+                listed.push((text("Key"), text("UploadId")));
+            }
+            if page["IsTruncated"] == false {
+                break;
+            }
+            let marker = |name: &str| page[name].as_str().expect("a marker").to_owned();
+            let (key, id) = (marker("NextKeyMarker"), marker("NextUploadIdMarker"));
+            markers = format!(
+                "&key-marker={}&upload-id-marker={id}",
+                crate::signing::encode(&key)
+            );
+        }
+        let keys: Vec<_> = listed.iter().map(|(key, _)| key.as_str()).collect();
+        assert_eq!(keys, ["a", "b/1", "b/2", "c", "c"], "{max}");
+        assert_eq!(ids(&listed), ids(&begun), "{max}");
+    }
+    let grouped = client
+        .get("/bkt?uploads&delimiter=%2F&prefix=b")
+        .expect(200)
+        .json();
+    assert_eq!(grouped["CommonPrefixes"], json!([{ "Prefix": "b/" }]));
+    assert_eq!(grouped["Uploads"], json!([]));
+    for (key, id) in &begun {
+        client.delete(&format!("/bkt/{key}?uploadId={id}")).expect(204);
+    }
+    assert_eq!(client.get("/bkt?uploads").json()["Uploads"], json!([]));
+    assert_eq!(client.get("/none?uploads").expect(404).code(), "NoSuchBucket");
+}

@@ -96,6 +96,25 @@ fn an_overwrite_that_is_forbidden_keeps_the_object() {
 }
 
 #[test]
+fn conditions_of_a_put_are_about_what_it_overwrites() {
+    let (_emulator, client) = emulator();
+    let status = |name: &str, value: &str, body: &str| {
+        let ask = client.ask("PUT", "/bkt/k").header(name, value);
+        ask.body(body).send().status
+    };
+    assert_eq!(status("if-match", "*", "x"), 412);
+    assert_eq!(status("if-none-match", "*", "first"), 200);
+    assert_eq!(status("if-none-match", "*", "x"), 412);
+    let etag = client.head("/bkt/k").value("etag").to_owned();
+    assert_eq!(status("x-tos-if-none-match", &etag, "x"), 412);
+    assert_eq!(status("x-tos-if-match", "other", "x"), 412);
+    assert_eq!(client.get("/bkt/k").text(), "first");
+    assert_eq!(status("if-match", &etag, "second"), 200);
+    assert_eq!(status("if-none-match", &etag, "third"), 200);
+    assert_eq!(client.get("/bkt/k").text(), "third");
+}
+
+#[test]
 fn a_reader_keeps_the_object_that_it_began_to_read() {
     let (emulator, client) = emulator();
     let (old, new) = (ramp(8 << 20), vec![7; 8 << 20]);

@@ -5,17 +5,12 @@ use std::fs;
 use serde_json::json;
 use tos_emulator::Emulator;
 
-use crate::client::{Client, ramp};
+use crate::client::{Client, emulator_in, ramp};
 
 #[test]
 fn everything_stored_is_there_again() {
     let directory = tempfile::tempdir().expect("a directory");
-    let start = || {
-        Emulator::builder()
-            .root(directory.path())
-            .spawn()
-            .expect("a free port")
-    };
+    let start = || emulator_in(directory.path());
     let first = start();
     let client = Client::of(&first);
     client
@@ -79,7 +74,7 @@ fn everything_stored_is_there_again() {
 fn nothing_is_written_outside_the_root_and_nothing_is_left_behind() {
     let directory = tempfile::tempdir().expect("a directory");
     let root = directory.path().join("root");
-    let emulator = Emulator::builder().root(&root).spawn().expect("a free port");
+    let emulator = emulator_in(&root);
     let client = Client::of(&emulator);
     client.put("/bkt", "").expect(200);
     for key in ["../../x", "/etc/x", "a/b", "a/b"] {
@@ -109,12 +104,7 @@ fn nothing_is_written_outside_the_root_and_nothing_is_left_behind() {
 #[test]
 fn half_written_files_are_removed_at_the_start() {
     let directory = tempfile::tempdir().expect("a directory");
-    let start = || {
-        Emulator::builder()
-            .root(directory.path())
-            .spawn()
-            .expect("a free port")
-    };
+    let start = || emulator_in(directory.path());
     let first = start();
     first.create_bucket("bkt");
     first.put_object("bkt", "k", "abc");

@@ -1,8 +1,8 @@
 //! Symbolic links between objects.
 
-use tos_emulator::Emulator;
+use tos_emulator::{FaultRule, Verdict, virtual_content};
 
-use crate::client::{Answer, Client, emulator, ramp};
+use crate::client::{Answer, Client, emulator, emulator_in, ramp};
 
 fn link(client: &Client, target: &str) -> Answer {
     let ask = client
@@ -51,6 +51,20 @@ fn a_link_follows_its_target_through_changes() {
     pinned.send().expect(412);
     client.delete("/bkt/link").expect(204);
     assert_eq!(client.get("/bkt/target").text(), "newer");
+}
+
+#[test]
+fn a_replaced_link_has_its_target_replaced() {
+    let (emulator, client) = emulator();
+    emulator.put_object("bkt", "target", ramp(1000));
+    emulator.put_symlink("bkt", "link", "target");
+    let old = client.head("/bkt/link").value("etag").to_owned();
+    emulator.add_fault(FaultRule::new(Verdict::ReplaceObject { seed: 1, size: None }).key("link"));
+    let pinned = client.ask("GET", "/bkt/link").header("if-match", &old);
+    pinned.send().expect(412);
+    let answer = client.get("/bkt/link").expect(200);
+    assert!(answer.body == virtual_content(1).read_at(0, 1000));
+    assert_eq!(answer.value("x-tos-object-type"), "Symlink");
 }
 
 #[test]
@@ -118,12 +132,7 @@ fn a_public_link_does_not_open_a_private_bucket() {
 #[test]
 fn links_survive_a_restart() {
     let directory = tempfile::tempdir().expect("a directory");
-    let start = || {
-        Emulator::builder()
-            .root(directory.path())
-            .spawn()
-            .expect("a free port")
-    };
+    let start = || emulator_in(directory.path());
     let first = start();
     first.create_bucket("bkt");
     first.put_object("bkt", "target", "content");

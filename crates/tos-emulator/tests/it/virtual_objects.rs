@@ -1,8 +1,8 @@
 //! Generated objects of any size.
 
-use tos_emulator::{Emulator, virtual_content};
+use tos_emulator::virtual_content;
 
-use crate::client::{Client, emulator};
+use crate::client::{Client, emulator, emulator_in};
 
 #[test]
 fn any_range_of_a_tebibyte_is_the_generated_content() {
@@ -34,17 +34,11 @@ fn its_crc_is_that_of_its_bytes() {
 #[test]
 fn it_survives_a_restart() {
     let directory = tempfile::tempdir().expect("a directory");
-    let first = Emulator::builder()
-        .root(directory.path())
-        .spawn()
-        .expect("a free port");
+    let first = emulator_in(directory.path());
     first.create_bucket("bkt");
     let stored = first.put_virtual("bkt", "k", 3_000_000, 9);
     drop(first);
-    let second = Emulator::builder()
-        .root(directory.path())
-        .spawn()
-        .expect("a free port");
+    let second = emulator_in(directory.path());
     let answer = Client::of(&second).get("/bkt/k").expect(200);
     assert_eq!(answer.value("etag"), format!("\"{}\"", stored.etag));
     assert!(answer.body == virtual_content(9).read_at(0, 3_000_000));

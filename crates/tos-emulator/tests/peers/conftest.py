@@ -15,6 +15,13 @@ SECRET_KEY = "cGVlci1zZWNyZXQta2V5"
 REGION = "cn-beijing"
 ENDPOINT = "http://tos.test"
 
+RAMP = bytes(i % 251 for i in range(251)) * 4096
+
+
+def some(length):
+    """A ramp modulo a prime, so that a shifted part cannot look right."""
+    return (RAMP * (length // len(RAMP) + 1))[:length]
+
 
 @pytest.fixture(scope="session")
 def emulator(tmp_path_factory):

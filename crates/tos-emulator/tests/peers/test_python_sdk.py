@@ -6,7 +6,7 @@ import os
 import pytest
 import requests
 import tos
-from conftest import ENDPOINT, REGION
+from conftest import ENDPOINT, REGION, some
 from tos.enum import HttpMethodType, VersioningStatusType
 from tos.models2 import ObjectTobeDeleted, UploadedPart
 
@@ -21,14 +21,6 @@ KEYS = [
     "中文/ключ/🦀",
     "k" * 1024,
 ]
-
-
-RAMP = bytes(i % 251 for i in range(251)) * 4096
-
-
-def some(length):
-    """A ramp modulo a prime, so that a shifted part cannot look right."""
-    return (RAMP * (length // len(RAMP) + 1))[:length]
 
 
 @pytest.mark.parametrize("key", KEYS)

@@ -15,7 +15,7 @@ fn keys(object: &Value) -> Vec<&str> {
     keys
 }
 
-const OBJECT_KEYS: [&str; 18] = [
+const OBJECT_KEYS: [&str; 28] = [
     "cache_control",
     "content_disposition",
     "content_encoding",
@@ -23,17 +23,27 @@ const OBJECT_KEYS: [&str; 18] = [
     "content_length",
     "content_type",
     "etag",
+    "expiration",
     "expires",
     "hash_crc64ecma",
     "id2",
     "last_modified",
     "meta",
     "object_type",
+    "replication_status",
     "request_id",
     "restore",
+    "restore_expiry_days",
+    "restore_tier",
+    "server_side_encryption",
+    "server_side_encryption_key_id",
+    "ssec_algorithm",
+    "ssec_key_md5",
     "storage_class",
     "symlink_target_size",
+    "tagging_count",
     "version_id",
+    "website_redirect_location",
 ];
 
 #[test]
@@ -53,12 +63,16 @@ fn a_download_is_told_as_one_object() {
             "elapsed_seconds",
             "exit_code",
             "file_path",
+            "first_request_id",
             "key",
+            "last_request_id",
             "object",
             "ok",
             "requests",
+            "restarts",
             "retries",
             "set_aside",
+            "url",
             "verification"
         ]
     );
@@ -73,6 +87,9 @@ fn a_download_is_told_as_one_object() {
     assert_eq!(told["bytes_fetched"], json!(10 * MIB));
     assert_eq!(told["bytes_resumed"], json!(0));
     assert_eq!(told["verification"], json!("crc64"));
+    assert_eq!(told["restarts"], json!(0));
+    assert_eq!(told["first_request_id"], told["object"]["request_id"]);
+    assert_ne!(told["first_request_id"], told["last_request_id"]);
     assert_eq!(told["content_crc64"], json!(stored.crc64.to_string()));
     assert_eq!(told["object"]["hash_crc64ecma"], json!(stored.crc64.to_string()));
     assert_eq!(told["object"]["etag"], json!(stored.etag));
@@ -85,7 +102,7 @@ fn an_answer_to_stat_is_one_object() {
     let stage = Stage::new();
     stage.emulator.put_object(BUCKET, "k", "content");
     let told = stage.run(&["stat", "tos://bkt/k", "--json"]).ends_with(0).json();
-    assert_eq!(keys(&told), ["bucket", "exit_code", "key", "object", "ok"]);
+    assert_eq!(keys(&told), ["bucket", "exit_code", "key", "object", "ok", "url"]);
     assert_eq!(keys(&told["object"]), OBJECT_KEYS);
     assert_eq!(told["object"]["content_length"], json!(7));
     assert_eq!(told["object"]["version_id"], Value::Null);
@@ -121,6 +138,7 @@ fn a_refusal_is_one_object_with_the_servers_words() {
         keys(server),
         [
             "code",
+            "delete_marker",
             "ec",
             "host_id",
             "message",

@@ -1,15 +1,19 @@
 //! The command line's promises, kept by the real binary against the emulator. One module per promise.
 #![cfg(unix)]
 
+mod conditions;
 mod connections;
 mod demo;
 mod destinations;
+mod encryption;
 mod exit_codes;
 mod get;
 mod interruption;
 mod json;
 mod limits;
+mod logging;
 mod outage;
+mod presigned;
 mod progress;
 mod resume;
 mod secrets;

@@ -97,6 +97,48 @@ fn after_a_resume_the_rate_is_that_of_the_network() {
     }
 }
 
+/// The lines that are left on a terminal wide enough for all of them.
+fn left_on_the_screen(written: &str) -> Vec<String> {
+    let (mut lines, mut column) = (vec![Vec::new()], 0);
+    let mut rest = written.chars();
+    while let Some(character) = rest.next() {
+        let line: &mut Vec<char> = lines.last_mut().expect("never empty");
+        match character {
+            '\r' => column = 0,
+            '\n' => lines.push(Vec::new()),
+            '\u{1b}' if rest.as_str().starts_with("[K") => {
+                line.truncate(column);
+                rest.nth(1);
+            }
+            _ => {
+                if column < line.len() {
+                    line[column] = character;
+                } else {
+                    line.push(character);
+                }
+                column += 1;
+            }
+        }
+    }
+    lines.into_iter().map(String::from_iter).collect()
+}
+
+#[test]
+fn the_log_and_the_progress_line_leave_each_other_whole() {
+    let stage = Stage::with_big_object(SIZE / 2);
+    stage.slow_down(RATE);
+    let get = ["get", "tos://bkt/big", "-vv", "--part-size", "256KiB"];
+    let screen = on_a_terminal(200, stage.command(&get));
+    assert!(drawn(&screen).len() > 5, "{screen:?}");
+    let left = left_on_the_screen(&screen);
+    let is_log = |line: &&String| line.starts_with("20") && line.contains(" tosget::");
+    assert!(left.iter().filter(is_log).count() >= 96 + 3, "{left:#?}");
+    for line in &left {
+        let is_whole = is_log(&line) || line.contains("done:") || line.is_empty();
+        assert!(is_whole && !line.contains("%  ["), "{line}");
+    }
+}
+
 #[test]
 fn no_color_and_quiet_are_honoured() {
     let stage = Stage::with_big_object(MIB);

@@ -36,6 +36,6 @@ impl HeadObject {
 /// The service's documentation does not say that it refuses such a request, so neither do we.
 pub(super) fn warn_of_listeners(key: Option<&SsecKey>, endpoint: &Endpoint) {
     if key.is_some() && endpoint.is_overheard() {
-        tracing::warn!(%endpoint, "the SSE-C key goes over plain http: anyone on the way can read it");
+        tracing::warn!(target: "tosget::download", %endpoint, "the SSE-C key goes over plain http: anyone on the way can read it");
     }
 }

@@ -1,30 +1,26 @@
 //! The heart of a download: keeps tasks at work until every byte is there, and records what they report.
 //!
-//! One loop owns the plan, the coverage and the journal; tasks own nothing but the piece they are at. So there is no
-//! lock, and what is recorded is what the coverage holds, in the order in which it happened.
-
-use std::num::NonZeroUsize;
-use std::sync::Arc;
+//! One loop owns the coverage, the journal and the crew of tasks; a task owns nothing but the piece it is at. So what is
+//! recorded is what the coverage holds, in the order in which it happened.
 
 use tokio::sync::mpsc;
-use tokio::task::{JoinError, JoinSet};
 use tokio::time::{MissedTickBehavior, interval};
-use tokio_util::sync::CancellationToken;
 
+use super::crew::{Crew, Ended, LOOK};
 use super::earlier::{BEAT, held};
 use super::prepare::Session;
 use super::recheck::{Rechecked, Rechecking};
 use super::{Spec, canceled};
-use crate::checksum::Crc64;
+use crate::allowance::Allowance;
 use crate::coverage::Standing;
 use crate::error::attempt::AttemptError;
-use crate::error::{Error, ErrorKind};
+use crate::error::{Error, ErrorKind, Shown};
 use crate::events::{DownloadEventType, DownloadPart, Narrator};
 use crate::journal::Ownership;
 use crate::journal::format::Record;
-use crate::plan::{Piece, Plan};
+use crate::plan::Plan;
 use crate::range::ByteRange;
-use crate::source::RangeResponse;
+use crate::retry::is_overload;
 use crate::transfer::{Limits, Report, TaskError, Transfer};
 
 /// A task reports at least every so many bytes, so a kill costs it no more than that.
@@ -37,24 +33,47 @@ const MOST_REPORTS: u64 = 1 << 16;
 const REPORTS_WAITING: usize = 256;
 
 impl Session {
+    /// Tells with how much the transfer begins, and brings the rest.
+    pub(super) async fn collect(
+        self: Box<Self>,
+        spec: &Spec,
+        narrator: &Narrator,
+    ) -> Result<Box<Self>, Error> {
+        self.tell_start(narrator);
+        self.fill_gaps(spec, narrator).await
+    }
+
     /// Fetches what is missing and reads back what is doubtful. On failure everything that landed is recorded and
     /// the checkpoint is left in order.
-    pub(super) async fn collect(
+    pub(super) async fn fill_gaps(
         mut self: Box<Self>,
         spec: &Spec,
         narrator: &Narrator,
     ) -> Result<Box<Self>, Error> {
         let mut collecting = Collecting::new(&mut self, spec, narrator);
-        collecting.tell_start();
         let failure = collecting.run().await;
         let unread = !collecting.rechecking.is_done();
         match failure {
-            None => {
-                narrator.transfer_succeeded();
-                Ok(self)
-            }
+            None => Ok(self),
             Some(failure) => Err(self.give_up(spec, failure, unread).await),
         }
+    }
+
+    fn tell_start(&self, narrator: &Narrator) {
+        let doubtful_bytes = self.doubtful.iter().map(|claim| claim.range.len()).sum();
+        let bytes = self.coverage.covered() + doubtful_bytes;
+        if let Some(reason) = &self.set_aside {
+            let reason = reason.clone();
+            narrator.tell(DownloadEventType::CheckpointSetAside { reason });
+        }
+        narrator.tell(DownloadEventType::CreateTempFileSucceed);
+        if bytes > 0 {
+            narrator.tell(DownloadEventType::Resumed {
+                bytes,
+                doubtful_bytes,
+            });
+        }
+        narrator.transfer_started(bytes, self.pin.fingerprint.size);
     }
 }
 
@@ -62,10 +81,8 @@ struct Collecting<'a> {
     session: &'a mut Session,
     spec: &'a Spec,
     narrator: &'a Narrator,
-    transfer: Arc<Transfer>,
+    crew: Crew,
     reports: mpsc::Receiver<Report>,
-    plan: Plan,
-    tasks: JoinSet<(Piece, Result<Crc64, TaskError>)>,
     rechecking: Rechecking,
     rechecking_bytes: u64,
     rechecked: Rechecks,
@@ -91,7 +108,6 @@ impl<'a> Collecting<'a> {
             },
             limiter: spec.limiter.clone(),
             reports: tell,
-            stop: CancellationToken::new(),
         };
         let mut spoken_for = session.coverage.clone();
         session
@@ -105,13 +121,11 @@ impl<'a> Collecting<'a> {
         Self {
             spec,
             narrator,
-            plan,
+            crew: Crew::new(transfer, plan, Allowance::new(spec.task_num)),
             reports,
-            tasks: JoinSet::new(),
             rechecking: Rechecking::start(session.scratch.file.clone(), doubtful),
             rechecking_bytes,
             rechecked: Rechecks::default(),
-            transfer: Arc::new(transfer),
             failure: None,
             session,
         }
@@ -121,20 +135,26 @@ impl<'a> Collecting<'a> {
     async fn run(&mut self) -> Option<Error> {
         let mut heart = interval(BEAT);
         heart.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let mut looks = interval(LOOK);
+        looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let mut batch = Vec::with_capacity(REPORTS_WAITING);
         let mut opened = self.session.opened.take();
         loop {
-            self.keep_busy(self.spec.task_num, &mut opened);
-            if self.tasks.is_empty() && (self.failure.is_some() || self.is_complete()) {
+            if self.failure.is_none() {
+                self.crew.keep_busy(&mut opened);
+            }
+            self.spec.progress.running(self.crew.at_work());
+            if self.crew.is_idle() && (self.failure.is_some() || self.is_complete()) {
                 break;
             }
             tokio::select! {
                 biased;
                 () = self.spec.cancel.canceled(), if self.failure.is_none() => self.fail(canceled()),
                 _ = self.reports.recv_many(&mut batch, REPORTS_WAITING) => self.record(&mut batch).await,
-                Some(ended) = self.tasks.join_next() => self.task_ended(ended, &mut batch).await,
+                ended = self.crew.ended() => self.task_ended(ended, &mut batch).await,
                 verdict = self.rechecking.next(), if self.failure.is_none() => self.rechecked(verdict).await,
                 _ = heart.tick() => self.beat().await,
+                _ = looks.tick(), if self.failure.is_none() => self.crew.look(),
             }
         }
         self.spec.progress.running(0);
@@ -142,41 +162,16 @@ impl<'a> Collecting<'a> {
     }
 
     fn is_complete(&self) -> bool {
-        self.plan.is_empty() && self.rechecking.is_done()
-    }
-
-    /// Begins pieces until `task_num` tasks are at work. The first one may have its answer already.
-    fn keep_busy(&mut self, task_num: NonZeroUsize, opened: &mut Option<(ByteRange, RangeResponse)>) {
-        while self.failure.is_none() && self.tasks.len() < task_num.get() {
-            let Some(piece) = self.plan.take() else { break };
-            let response = opened
-                .take()
-                .filter(|(range, _)| *range == piece.range)
-                .map(|(_, response)| response);
-            self.begin(piece, response);
-        }
-        self.spec.progress.running(self.tasks.len());
-    }
-
-    fn begin(&mut self, piece: Piece, response: Option<RangeResponse>) {
-        let transfer = self.transfer.clone();
-        self.tasks
-            .spawn(async move { (piece, transfer.fetch(piece, response).await) });
+        self.crew.has_nothing_left() && self.rechecking.is_done()
     }
 
     /// Stops all work because of `failure`, unless something else had failed before.
     fn fail(&mut self, failure: Error) {
         self.failure.get_or_insert(failure);
-        self.transfer.stop.cancel();
+        self.crew.stop();
     }
 
-    async fn task_ended(
-        &mut self,
-        ended: Result<(Piece, Result<Crc64, TaskError>), JoinError>,
-        batch: &mut Vec<Report>,
-    ) {
-        let (piece, result) =
-            ended.unwrap_or_else(|panicked| std::panic::resume_unwind(panicked.into_panic()));
+    async fn task_ended(&mut self, Ended { piece, result }: Ended, batch: &mut Vec<Report>) {
         // What it reported is recorded before anybody is told that it has ended.
         while let Ok(report) = self.reports.try_recv() {
             batch.push(report);
@@ -189,6 +184,8 @@ impl<'a> Collecting<'a> {
                     .narrator
                     .tell_part(DownloadEventType::DownloadPartSucceed, part, None);
             }
+            // Another task goes on with its piece.
+            Err(TaskError::Stopped) if self.failure.is_none() => return,
             Err(TaskError::Stopped) => {
                 let part = DownloadPart::new(piece, None);
                 let why = self.failure.as_ref();
@@ -215,25 +212,6 @@ impl<'a> Collecting<'a> {
         Error::from_attempt(&doing, attempts, error)
     }
 
-    /// Tells with how much the transfer begins.
-    fn tell_start(&self) {
-        let bytes = self.session.coverage.covered() + self.rechecking_bytes;
-        if let Some(reason) = &self.session.set_aside {
-            let reason = reason.clone();
-            self.narrator
-                .tell(DownloadEventType::CheckpointSetAside { reason });
-        }
-        self.narrator.tell(DownloadEventType::CreateTempFileSucceed);
-        if bytes > 0 {
-            self.narrator.tell(DownloadEventType::Resumed {
-                bytes,
-                doubtful_bytes: self.rechecking_bytes,
-            });
-        }
-        self.narrator
-            .transfer_started(bytes, self.session.pin.fingerprint.size);
-    }
-
     async fn record(&mut self, batch: &mut Vec<Report>) {
         let records = batch.drain(..).filter_map(|report| self.note(report)).collect();
         if let Err(error) = self.session.recorder.record(records).await {
@@ -258,6 +236,10 @@ impl<'a> Collecting<'a> {
                 coverage.forget(range);
                 Some(Record::Forgotten(range))
             }
+            Report::SlowedDown => {
+                self.crew.overloaded();
+                None
+            }
             Report::Retrying {
                 piece,
                 missing,
@@ -265,6 +247,9 @@ impl<'a> Collecting<'a> {
                 wait,
                 error,
             } => {
+                if is_overload(&error) {
+                    self.crew.overloaded();
+                }
                 let part = DownloadPart::new(piece, None);
                 let error = self.attempt_error(missing, attempts, error);
                 self.narrator
@@ -290,8 +275,8 @@ impl<'a> Collecting<'a> {
             self.spec.progress.resumed(claim.range.len());
             return;
         }
-        tracing::warn!(range = %claim.range, "bytes of the earlier run were altered, fetching them again");
-        self.plan.put_back(claim.range);
+        tracing::warn!(target: "tosget::checkpoint", range = %claim.range, "bytes of the earlier run were altered, fetching them again");
+        self.crew.put_back(claim.range);
         if let Err(error) = self
             .session
             .recorder
@@ -341,7 +326,7 @@ impl Rechecks {
 
 impl Session {
     /// Leaves the checkpoint so that the next run can go on, or removes it where that was asked for.
-    async fn give_up(mut self: Box<Self>, spec: &Spec, failure: Error, unread: bool) -> Error {
+    pub(super) async fn give_up(mut self: Box<Self>, spec: &Spec, failure: Error, unread: bool) -> Error {
         let lost = failure.kind() == ErrorKind::CheckpointHeld;
         let aborted = failure.kind() == ErrorKind::Canceled && spec.cancel.is_abort();
         let worthless = self.coverage.covered() == 0 && !unread;
@@ -361,7 +346,7 @@ impl Session {
                     .map_err(|error| Error::disk("remove the checkpoint", &journal, error))
             });
             if let Err(error) = removed.await {
-                tracing::warn!(%error, "a checkpoint was left behind");
+                tracing::warn!(target: "tosget::checkpoint", %error, "a checkpoint was left behind");
             }
             return failure;
         }
@@ -372,8 +357,14 @@ impl Session {
             self.scratch.file.stat().ok()
         };
         if let Err(error) = self.recorder.release(seal).await {
-            tracing::warn!(%error, "the checkpoint could not be closed in order; it will be read back");
+            tracing::warn!(target: "tosget::checkpoint", %error, "the checkpoint could not be closed in order; it will be read back");
         }
+        tracing::info!(
+            target: "tosget::checkpoint",
+            bytes = self.coverage.covered(),
+            journal = %Shown(&journal),
+            "checkpoint kept"
+        );
         failure.with_checkpoint(journal)
     }
 }

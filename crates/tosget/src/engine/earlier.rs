@@ -57,7 +57,7 @@ impl Earlier {
         };
         earlier.refuse_anothers_journal(spec, places)?;
         if let Some(last) = &journal.last_owner {
-            match liveness(&current_owner([0; 16]), last) {
+            match liveness(&current_owner(&*engine.storage, [0; 16]), last) {
                 Liveness::Gone => {}
                 Liveness::Alive => return Err(held(places, Some(&last.owner.to_string()))),
                 Liveness::Unknown => tokio::select! {
@@ -121,11 +121,10 @@ impl Earlier {
             return Ok(());
         }
         let message = format!(
-            "can't download {}: the checkpoint file {} belongs to the download of tos://{}/{} to {}",
+            "can't download {}: the checkpoint file {} belongs to the download of {} to {}",
             spec.object,
             Shown(places.journal.as_deref().unwrap_or(&places.destination)),
-            crate::object::Printable(&identity.bucket),
-            crate::object::Printable(&identity.key),
+            identity.object_id(),
             crate::object::Printable(&identity.destination),
         );
         let hint = "name another checkpoint file, or a directory: there each destination has its own";
@@ -152,9 +151,8 @@ impl Earlier {
             return Ok(None);
         };
         let header = journal.header.as_ref().map_err(ToString::to_string)?;
-        let identity = &header.identity;
-        let wanted = &spec.object;
-        if (&identity.bucket, &identity.key) != (&wanted.bucket, &wanted.key) {
+        let (identity, wanted) = (header.identity.object_id(), &spec.object);
+        if (&identity.url, &identity.bucket, &identity.key) != (&wanted.url, &wanted.bucket, &wanted.key) {
             return Err("it belongs to another object".into());
         }
         if identity.version_id != wanted.version_id {
@@ -164,7 +162,7 @@ impl Earlier {
             return Err("it records no bytes".into());
         }
         Ok(Some(Resumable {
-            fingerprint: (&identity.object).into(),
+            fingerprint: (&header.identity.object).into(),
             claims: &journal.claims,
         }))
     }
@@ -188,7 +186,7 @@ impl Earlier {
         let temporary = self.temporary.as_ref().map(|_| places.temporary.as_path());
         for path in [journal, temporary].into_iter().flatten() {
             if let Err(error) = storage.remove(path) {
-                tracing::warn!(path = %path.display(), %error, "a part of a checkpoint was left behind");
+                tracing::warn!(target: "tosget::checkpoint", path = %Shown(path), %error, "a part of a checkpoint was left behind");
             }
         }
     }

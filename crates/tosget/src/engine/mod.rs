@@ -1,14 +1,16 @@
 //! One download from beginning to end, as a sequence of steps that each prove the one before.
 //!
 //! ```text
-//! earlier ─▶ probe ─▶ prepare ─▶ collect (fetch, record, recheck) ─▶ finish (verify, commit)
+//! earlier ─▶ probe ─▶ prepare ─▶ collect (fetch, record, recheck) ─▶ mend ─▶ finish (verify, commit)
 //! ```
 //!
 //! The engine knows all the pieces and no face: no environment variable, no terminal, no command line.
 
 mod collect;
+mod crew;
 mod earlier;
 mod finish;
+mod mend;
 mod prepare;
 mod probe;
 mod question;
@@ -22,7 +24,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use tokio::task::spawn_blocking;
+use tracing::Span;
 
 use crate::cancel::CancelHook;
 use crate::conditions::Conditions;
@@ -31,6 +33,7 @@ use crate::error::{Error, ErrorKind};
 use crate::events::{DownloadEventType, Listeners, Narrator};
 use crate::limiter::RateLimiter;
 use crate::object::{HeadObjectOutput, ObjectId};
+use crate::offload::offload;
 use crate::on_change::OnChange;
 use crate::outcome::DownloadFileOutput;
 use crate::progress::Progress;
@@ -42,6 +45,8 @@ use crate::verify::Verification;
 use earlier::Earlier;
 use prepare::Prepared;
 use question::Question;
+
+const TARGET: &str = "tosget::download";
 
 /// Everything a download is told, checked: no later step doubts it.
 #[derive(Clone, Debug)]
@@ -55,6 +60,8 @@ pub(crate) struct Spec {
     pub(crate) task_num: NonZeroUsize,
     pub(crate) checkpoint: CheckpointPlace,
     pub(crate) recheck: Recheck,
+    /// The file gets the object's modification time.
+    pub(crate) preserve_mtime: bool,
     pub(crate) enable_crc: bool,
     /// Failures in a row that the first request bears, when nobody knows yet whether the endpoint is right.
     pub(crate) first_retries: u32,
@@ -132,11 +139,14 @@ impl Engine {
             Ok(probed) => probed,
             Err(error) => return Err(earlier.give_up(error, self, spec, places).await),
         };
+        probed.tell();
         let prepared = prepare::prepare(self, spec, places, earlier, probed).await;
         match prepared.inspect_err(|error| narrator.tell_failure(CREATE_FAILED, error))? {
             Prepared::AlreadyCommitted(done) => Ok(done.output(spec, narrator, began)),
             Prepared::Ready(session) => {
                 let session = session.collect(spec, narrator).await?;
+                let session = session.mend(spec, narrator).await?;
+                narrator.transfer_succeeded();
                 let finished = session.finish(spec, began).await;
                 finished
                     .inspect(|_| narrator.tell(DownloadEventType::RenameTempFileSucceed))
@@ -175,7 +185,7 @@ impl Engine {
         let (storage, object) = (self.storage.clone(), spec.object.clone());
         let (file_path, checkpoint) = (spec.file_path.clone(), spec.checkpoint.clone());
         let resolved = blocking(move || -> Result<Resolved, BadDestination> {
-            match resolve(&*storage, &file_path, &object.key)? {
+            match resolve(&*storage, &file_path, object.name_below_directory())? {
                 Destination::Directory(path) => Ok(Resolved::Directory(path)),
                 Destination::File(path) => Places::new(&*storage, &path, &checkpoint).map(Resolved::File),
             }
@@ -231,6 +241,7 @@ impl Error {
             BadDestination::LeavesDirectory { .. } => {
                 self.with_hint("name the file to write to, instead of a directory")
             }
+            BadDestination::Nameless => self.with_hint("name the file to write to, instead of a directory"),
             BadDestination::IsADirectory(_) => {
                 self.with_hint("end the path with a slash to save the object below it")
             }
@@ -244,9 +255,10 @@ fn canceled() -> Error {
     Error::new(ErrorKind::Canceled, "the task is canceled")
 }
 
-/// Runs file work where it may block.
+/// Runs file work where it may block, in the span of whoever asks for it.
 async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> T {
-    spawn_blocking(work)
+    let span = Span::current();
+    offload(move || span.in_scope(work))
         .await
         .expect("file work neither panics nor is aborted")
 }

@@ -1,9 +1,9 @@
 //! Between the first answer and the first byte written: decide what of the earlier run is used, and have the temporary
 //! file and the journal ready.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Instant, SystemTime};
 
 use super::earlier::{Earlier, LeftTemporary, held};
 use super::probe::{EarlierFits, Probed};
@@ -11,16 +11,16 @@ use super::recorder::Recorder;
 use super::{Engine, Recheck, Spec, blocking, output};
 use crate::coverage::{Coverage, Segment, Standing};
 use crate::destination::{Places, aside, directory_of, path_text};
-use crate::error::Error;
+use crate::error::{Error, Shown};
 use crate::events::{DownloadEventType, Narrator};
-use crate::journal::format::Identity;
+use crate::journal::format::{Identity, Record};
 use crate::journal::{Journal, current_owner};
 use crate::object::HeadObjectOutput;
 use crate::outcome::DownloadFileOutput;
 use crate::plan::part_count;
 use crate::range::ByteRange;
 use crate::source::RangeResponse;
-use crate::storage::{FileKind, Storage};
+use crate::storage::{FileKind, OpenMode, Storage};
 use crate::temporary::{OpenTemporary, TemporaryFile};
 use crate::verify::{Pin, Verification};
 
@@ -54,7 +54,7 @@ impl Drop for Scratch {
         if !self.keep
             && let Err(error) = self.file.clone().remove()
         {
-            tracing::warn!(%error, "a temporary file was left behind");
+            tracing::warn!(target: "tosget::checkpoint", %error, "a temporary file was left behind");
         }
     }
 }
@@ -121,6 +121,17 @@ pub(super) async fn prepare(
     .await
 }
 
+/// What the journal's claims are worth.
+#[derive(Default)]
+struct Judgement {
+    /// Believed.
+    coverage: Coverage,
+    /// To be read back first.
+    doubtful: Vec<Segment>,
+    /// Beyond the end of the file, so not there, whatever the journal says.
+    lost: Vec<ByteRange>,
+}
+
 struct Preparation {
     engine: Engine,
     spec: Spec,
@@ -138,7 +149,12 @@ impl Preparation {
             self.set_aside(&mut earlier, reason)?;
         }
         self.create_directories()?;
-        let (coverage, doubtful) = self.judge_claims(&earlier);
+        let Judgement {
+            coverage,
+            doubtful,
+            lost,
+        } = self.judge_claims(&earlier);
+        self.tell(&earlier, &coverage, &doubtful);
         let Earlier { temporary, journal } = earlier;
         let temporary = match temporary {
             Some(left) => left.file,
@@ -156,7 +172,7 @@ impl Preparation {
                 _ => error,
             })?;
         let journal = match journal {
-            Some(journal) => self.adopt(*journal)?,
+            Some(journal) => self.adopt(*journal, &lost)?,
             None => self.create_journal()?,
         };
         scratch.keep = journal.is_some();
@@ -207,17 +223,50 @@ impl Preparation {
         if !is_it {
             return Ok(None);
         }
+        // The run that renamed it may have died before its name was durable.
+        let directory = directory_of(path);
+        let synced = self.engine.storage.sync_dir(directory);
+        synced.map_err(|error| Error::disk("make the new name durable in", directory, error))?;
         let journal = self.places.journal.as_deref().unwrap_or(path);
         self.engine
             .storage
             .remove(journal)
             .map_err(|error| Error::disk("remove", journal, error))?;
+        self.places.remove_aside(&*self.engine.storage);
         let head = self.probed.head.object.clone();
+        if let Some(time) = head.last_modified.filter(|_| self.spec.preserve_mtime) {
+            self.set_modified(path, time);
+        }
         Ok(Some(Committed {
             head,
             destination: path.clone(),
             whole: Segment { range, crc },
         }))
+    }
+
+    /// The run that committed the file may not have been asked for the object's time, as this one is. It is late for an error:
+    /// the download is done, and no journal is left that a next run could go by.
+    fn set_modified(&self, path: &Path, time: SystemTime) {
+        let file = self.engine.storage.open(path, OpenMode::Existing);
+        if let Err(error) = file.and_then(|file| file.set_modified(time)) {
+            tracing::warn!(path = %path.display(), %error, "the modification time could not be set");
+        }
+    }
+
+    /// Tells the log where the download begins.
+    fn tell(&self, earlier: &Earlier, coverage: &Coverage, doubtful: &[Segment]) {
+        let Some(journal) = earlier.journal.as_ref().and(self.places.journal.as_ref()) else {
+            tracing::info!(target: "tosget::checkpoint", "no checkpoint to go on from: beginning at zero");
+            return;
+        };
+        tracing::info!(
+            target: "tosget::checkpoint",
+            believed = coverage.covered(),
+            to_recheck = doubtful.iter().map(|claim| claim.range.len()).sum::<u64>(),
+            size = self.probed.pin.fingerprint.size,
+            journal = %Shown(journal),
+            "going on from a checkpoint"
+        );
     }
 
     fn reason_to_start_afresh(&self, earlier: &Earlier) -> Option<String> {
@@ -237,7 +286,7 @@ impl Preparation {
             return Ok(());
         };
         let aside = aside(path);
-        tracing::warn!(journal = %path.display(), aside = %aside.display(), reason, "the checkpoint can't be used, starting afresh");
+        tracing::warn!(target: "tosget::checkpoint", journal = %Shown(path), aside = %Shown(&aside), reason, "the checkpoint can't be used, starting afresh");
         self.engine
             .storage
             .rename(path, &aside)
@@ -264,22 +313,27 @@ impl Preparation {
     }
 
     /// Splits what the journal claims into what is believed and what has to be read back (invariant I3).
-    fn judge_claims(&self, earlier: &Earlier) -> (Coverage, Vec<Segment>) {
+    fn judge_claims(&self, earlier: &Earlier) -> Judgement {
         let (Some(journal), Some(left)) = (&earlier.journal, &earlier.temporary) else {
-            return (Coverage::new(), Vec::new());
+            return Judgement::default();
         };
-        // What lies beyond the file's end is not there, whatever the journal says.
-        let there = journal
+        let (there, beyond): (Vec<Segment>, Vec<Segment>) = journal
             .claims
             .segments()
-            .filter(|segment| segment.range.end() <= left.stat.len);
-        if !self.believes(earlier, left) {
-            return (Coverage::new(), there.collect());
+            .partition(|segment| segment.range.end() <= left.stat.len);
+        let mut judgement = Judgement {
+            lost: beyond.into_iter().map(|segment| segment.range).collect(),
+            ..Judgement::default()
+        };
+        if self.believes(earlier, left) {
+            for segment in there {
+                judgement.coverage.insert(segment, Standing::Settled);
+            }
+            self.spec.progress.resumed(judgement.coverage.covered());
+        } else {
+            judgement.doubtful = there;
         }
-        let mut coverage = Coverage::new();
-        there.for_each(|segment| coverage.insert(segment, Standing::Settled));
-        self.spec.progress.resumed(coverage.covered());
-        (coverage, Vec::new())
+        judgement
     }
 
     fn believes(&self, earlier: &Earlier, left: &LeftTemporary) -> bool {
@@ -287,17 +341,32 @@ impl Preparation {
             Recheck::Never => true,
             Recheck::Always => false,
             Recheck::Auto => earlier.seal().is_some_and(|(seal, boot_id)| {
-                let me = current_owner([0; 16]);
+                let me = current_owner(&*self.engine.storage, [0; 16]);
                 let same_boot = me.boot_id != [0; 16] && me.boot_id == boot_id;
                 same_boot && seal == left.stat.into() && seal.len == self.probed.pin.fingerprint.size
             }),
         }
     }
 
-    fn adopt(&self, journal: crate::journal::FoundJournal) -> Result<Option<Journal>, Error> {
+    /// Takes the journal over. What was lost is forgotten in it as well: once the file has its length again, nothing would
+    /// tell that those bytes are zeros.
+    fn adopt(
+        &self,
+        journal: crate::journal::FoundJournal,
+        lost: &[ByteRange],
+    ) -> Result<Option<Journal>, Error> {
         let path = self.places.journal.as_deref().unwrap_or(&self.places.temporary);
-        journal
-            .adopt(current_owner(token()))
+        let forgotten: Vec<Record> = lost.iter().map(|range| Record::Forgotten(*range)).collect();
+        let adopted = journal.adopt(current_owner(&*self.engine.storage, token()));
+        adopted
+            .and_then(|mut journal| {
+                if let Some(journal) = &mut journal
+                    && !forgotten.is_empty()
+                {
+                    journal.append(&forgotten)?;
+                }
+                Ok(journal)
+            })
             .map_err(|error| Error::disk("take over the checkpoint", path, error))
     }
 
@@ -318,6 +387,7 @@ impl Preparation {
             bucket: object.bucket.clone(),
             key: object.key.clone(),
             version_id: object.version_id.clone(),
+            url: object.url.clone(),
             object: (&self.probed.pin.fingerprint).into(),
             destination: path_text(&self.places.destination),
         };
@@ -326,7 +396,7 @@ impl Preparation {
             &**storage,
             path,
             &identity,
-            current_owner(token()),
+            current_owner(&**storage, token()),
             fastrand::u64(..),
         );
         match created.map_err(|error| Error::disk("create the checkpoint", path, error))? {

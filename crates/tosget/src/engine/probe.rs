@@ -10,7 +10,7 @@ use super::question::Question;
 use super::{Engine, Spec};
 use crate::error::Error;
 use crate::error::attempt::{AttemptError, ResponseFault};
-use crate::object::Fingerprint;
+use crate::object::{Fingerprint, Printable};
 use crate::plan::Plan;
 use crate::range::ByteRange;
 use crate::response::ResponseHead;
@@ -25,6 +25,28 @@ pub(super) struct Probed {
     pub(super) earlier: EarlierFits,
     /// The body that has begun to come, and the range it is for.
     pub(super) opened: Option<(ByteRange, RangeResponse)>,
+}
+
+impl Probed {
+    /// Tells the log what was found.
+    pub(super) fn tell(&self) {
+        let Fingerprint {
+            size,
+            etag,
+            crc64,
+            version_id,
+            ..
+        } = &self.pin.fingerprint;
+        tracing::info!(
+            target: super::TARGET,
+            size,
+            etag = etag.as_ref().map(tracing::field::debug),
+            crc64 = crc64.map(tracing::field::display),
+            version_id = version_id.as_deref().map(|version| tracing::field::display(Printable(version))),
+            request_id = self.head.object.request_id.as_ref().map(tracing::field::display),
+            "object found"
+        );
+    }
 }
 
 /// Whether the object is the one that the earlier run fetched from.
@@ -75,7 +97,7 @@ async fn probe_pinned(
         Err((_, AttemptError::Response(fault @ ResponseFault::Changed { .. }))) => {
             return Ok(Err(fault.to_string()));
         }
-        Err(unanswered) => return Err(question.failed(unanswered)),
+        Err(unanswered) => return Err(question.failed(unanswered).await),
     };
     let head = response.head.clone();
     let pin = Pin::new(&head);
@@ -104,7 +126,7 @@ async fn probe_fresh(
         Err((attempts, AttemptError::Server(server))) if server.status_code == 416 => {
             let head = question.head().await?;
             if head.object.content_length > 0 {
-                return Err(question.failed((attempts, AttemptError::Server(server))));
+                return Err(question.failed((attempts, AttemptError::Server(server))).await);
             }
             return Ok(Probed {
                 pin: Pin::new(&head),
@@ -113,7 +135,7 @@ async fn probe_fresh(
                 opened: None,
             });
         }
-        Err(unanswered) => return Err(question.failed(unanswered)),
+        Err(unanswered) => return Err(question.failed(unanswered).await),
     };
     let head = response.head.clone();
     let range = answered_range(asked, &head).expect("the answer was checked");

@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use crate::conditions::Conditions;
 use crate::error::attempt::{AttemptError, ResponseFault};
-use crate::error::{Error, TosServerError};
-use crate::object::{Fingerprint, ObjectId};
+use crate::error::{Error, TosServerError, is_archived};
+use crate::object::{Fingerprint, HeadObjectOutput, ObjectId, Printable};
 use crate::progress::Progress;
 use crate::range::ByteRange;
 use crate::response::ResponseHead;
@@ -47,13 +47,14 @@ impl Question<'_> {
             if is_wordless(&error) {
                 let first_byte = ByteRange::new(0, 1).expect("not empty");
                 let answer = self.get(first_byte, None).await;
-                return answer
-                    .map(|response| response.head)
-                    .map_err(|unanswered| self.failed(unanswered));
+                return match answer {
+                    Ok(response) => Ok(response.head),
+                    Err(unanswered) => Err(self.failed(unanswered).await),
+                };
             }
-            self.wait_after(error, &mut patience)
-                .await
-                .map_err(|unanswered| self.failed(unanswered))?;
+            if let Err(unanswered) = self.wait_after(error, &mut patience).await {
+                return Err(self.failed(unanswered).await);
+            }
         }
     }
 
@@ -88,11 +89,37 @@ impl Question<'_> {
         }
     }
 
-    pub(super) fn failed(&self, (attempts, error): Unanswered) -> Error {
+    /// The error that ends the question.
+    pub(super) async fn failed(&self, (attempts, error): Unanswered) -> Error {
         let doing = format!("read {} from {}", self.object, self.source.endpoint());
-        match self.unmet(error) {
-            Ok((condition, server)) => Error::unmet_condition(&doing, &condition, server),
+        let error = match self.unmet(error) {
+            Ok((condition, server)) => return Error::unmet_condition(&doing, &condition, server),
             Err(error) => Error::from_attempt(&doing, attempts, error),
+        };
+        match error.server() {
+            Some(server) if is_archived(server) => error.with_hint(self.what_to_do_about_archive().await),
+            _ => error,
+        }
+    }
+
+    /// The refusal does not say how far a restore is; a HEAD does, and is answered for archived objects too.
+    async fn what_to_do_about_archive(&self) -> String {
+        let request = HeadRequest {
+            object: self.object,
+            conditions: self.conditions,
+            terms: self.terms,
+            attempt: self.attempt(&Patience::new(self.retries)),
+        };
+        self.progress.requested();
+        let known = self.source.head(request).await.map(|head| head.object);
+        match known {
+            Ok(object) if object.is_being_restored() => {
+                "the object is archived and a restore is under way: run the same download again when it has ended".to_owned()
+            }
+            Ok(HeadObjectOutput { storage_class: Some(class), .. }) => {
+                format!("the object is archived ({}): restore it first, then run the same download again", Printable(&class))
+            }
+            _ => "the object is archived: restore it first, then run the same download again".to_owned(),
         }
     }
 
@@ -118,12 +145,19 @@ impl Question<'_> {
         let Decision::RetryAfter(wait) = patience.after(&error, fastrand::f64()) else {
             return Err((patience.failures(), error));
         };
-        self.pause(wait, &error).await;
+        self.pause(wait, patience.failures(), &error).await;
         Ok(())
     }
 
-    async fn pause(&self, wait: Duration, error: &AttemptError) {
-        tracing::info!(object = %self.object, ?wait, %error, "first request failed, trying again");
+    async fn pause(&self, wait: Duration, attempt: u32, error: &AttemptError) {
+        tracing::info!(
+            target: "tosget::download",
+            object = %self.object,
+            attempt,
+            wait_ms = u64::try_from(wait.as_millis()).unwrap_or(u64::MAX),
+            error = %error.chain(),
+            "first request failed, trying again"
+        );
         self.progress.retried();
         tokio::time::sleep(wait).await;
     }

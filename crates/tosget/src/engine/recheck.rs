@@ -1,10 +1,10 @@
 //! Reads back what an earlier run claims, beside the download, and tells claim by claim whether the bytes are good.
 
 use tokio::sync::mpsc;
-use tokio::task::spawn_blocking;
 
 use crate::coverage::Segment;
 use crate::error::Error;
+use crate::offload::offload;
 use crate::temporary::TemporaryFile;
 
 /// One claim, read back.
@@ -26,14 +26,17 @@ impl Rechecking {
     pub(super) fn start(temporary: TemporaryFile, claims: Vec<Segment>) -> Self {
         let left = claims.len();
         let (tell, verdicts) = mpsc::channel(16);
-        spawn_blocking(move || {
+        tokio::spawn(async move {
             for claim in claims {
-                let read = temporary.read_back(claim.range);
-                let verdict = read.map(|crc| Rechecked {
-                    claim,
-                    good: crc == Some(claim.crc),
-                });
-                if tell.blocking_send(verdict).is_err() {
+                let file = temporary.clone();
+                let read = offload(move || file.read_back(claim.range)).await;
+                let verdict = read
+                    .expect("reading neither panics nor is aborted")
+                    .map(|crc| Rechecked {
+                        claim,
+                        good: crc == Some(claim.crc),
+                    });
+                if tell.send(verdict).await.is_err() {
                     return;
                 }
             }

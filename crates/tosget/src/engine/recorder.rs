@@ -4,6 +4,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use super::blocking;
+use crate::coverage::Coverage;
 use crate::error::Error;
 use crate::journal::format::Record;
 use crate::journal::{Journal, Ownership};
@@ -32,6 +33,12 @@ impl Recorder {
         self.with_journal("write the checkpoint", move |journal| journal.append(&records))
             .await
             .map(|_| ())
+    }
+
+    /// What the journal says is there, in pieces of a mebibyte or so; `None` if there is no journal.
+    pub(super) async fn claims(&mut self) -> Result<Option<Coverage>, Error> {
+        self.with_journal("read the checkpoint", |journal| journal.claims())
+            .await
     }
 
     /// Gives a sign of life; tells if somebody else has the checkpoint by now.

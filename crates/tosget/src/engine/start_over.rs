@@ -1,16 +1,34 @@
 //! One call of a download, which may be more than one download: when the object is replaced on the way, the caller may want
 //! the new one.
 
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Instant;
 
+use tracing::Instrument;
+
 use super::witness::Witness;
-use super::{Engine, Spec};
-use crate::error::{Error, ErrorKind};
+use super::{Engine, Spec, TARGET};
+use crate::error::{Error, ErrorKind, Shown};
 use crate::outcome::DownloadFileOutput;
+
+/// Numbers the downloads of this process in its log.
+static DOWNLOADS: AtomicU64 = AtomicU64::new(1);
 
 impl Engine {
     /// Runs one call. Dropping the future keeps the checkpoint, as a kill would.
     pub(crate) async fn run(&self, spec: Spec) -> Result<DownloadFileOutput, Error> {
+        let span = tracing::info_span!(
+            target: TARGET,
+            "download",
+            id = DOWNLOADS.fetch_add(1, Ordering::Relaxed),
+            object = %spec.object,
+            file_path = %Shown(&spec.file_path),
+        );
+        let result = self.run_in_span(spec).instrument(span.clone()).await;
+        result.inspect(|done| span.in_scope(|| tell(done)))
+    }
+
+    async fn run_in_span(&self, spec: Spec) -> Result<DownloadFileOutput, Error> {
         spec.progress.reset();
         let began = Instant::now();
         let witness = Witness::new(self.source.clone());
@@ -22,13 +40,27 @@ impl Engine {
             match engine.download(&spec, began).await {
                 Ok(output) => return Ok(finished(output, &witness)),
                 Err(error) if spec.starts_over_after(&error) => {
-                    tracing::warn!(object = %spec.object, %error, "the object was replaced, starting over");
+                    tracing::warn!(target: TARGET, %error, "the object was replaced, starting over");
                     spec.progress.start_over();
                 }
                 Err(error) => return Err(spec.explain(error).about(&spec.object)),
             }
         }
     }
+}
+
+fn tell(done: &DownloadFileOutput) {
+    tracing::info!(
+        target: TARGET,
+        file_path = %Shown(&done.file_path),
+        bytes_fetched = done.bytes_fetched,
+        bytes_resumed = done.bytes_resumed,
+        requests = done.requests,
+        retries = done.retries,
+        verification = ?done.verification,
+        elapsed_ms = u64::try_from(done.elapsed.as_millis()).unwrap_or(u64::MAX),
+        "done"
+    );
 }
 
 fn finished(output: DownloadFileOutput, witness: &Witness) -> DownloadFileOutput {

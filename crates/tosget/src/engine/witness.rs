@@ -36,7 +36,9 @@ impl Witness {
     fn note(&self, answer: Result<&ResponseHead, &AttemptError>) {
         let id = match answer {
             Ok(head) => head.object.request_id.as_deref(),
-            Err(AttemptError::Server(server)) => Some(server.request_id.as_str()),
+            Err(AttemptError::Server(server) | AttemptError::UrlRefused { server, .. }) => {
+                Some(server.request_id.as_str())
+            }
             Err(_) => None,
         };
         let Some(id) = id.filter(|id| !id.is_empty()) else {

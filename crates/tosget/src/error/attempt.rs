@@ -1,12 +1,14 @@
 //! What one HTTP exchange can fail with. Whether it is worth another try is decided in [`crate::retry`].
 
 use std::error::Error as StdError;
+use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
 use thiserror::Error;
 
 use super::TosServerError;
+use crate::object::Printable;
 
 /// Any error underneath ours, kept for the chain of causes.
 pub(crate) type BoxError = Box<dyn StdError + Send + Sync>;
@@ -38,6 +40,13 @@ pub(crate) enum AttemptError {
     /// The server said no.
     #[error(transparent)]
     Server(Box<TosServerError>),
+    /// A URL that was given did not open what is there. Only another URL will.
+    #[error("{server}")]
+    UrlRefused {
+        server: Box<TosServerError>,
+        /// What to do about it.
+        advice: &'static str,
+    },
     /// The answer was a success, but not to the question that was asked.
     #[error(transparent)]
     Response(#[from] ResponseFault),
@@ -49,6 +58,27 @@ pub(crate) enum AttemptError {
     Request(String),
 }
 
+impl AttemptError {
+    /// The error and its causes on one line, for the log.
+    pub(crate) fn chain(&self) -> impl fmt::Display + '_ {
+        Chain(self)
+    }
+}
+
+struct Chain<'a>(&'a AttemptError);
+
+impl fmt::Display for Chain<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}", self.0)?;
+        let mut next = self.0.source();
+        while let Some(cause) = next {
+            write!(f, ": {}", Printable(&cause.to_string()))?;
+            next = cause.source();
+        }
+        Ok(())
+    }
+}
+
 /// How a successful answer differs from what was asked for.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 pub(crate) enum ResponseFault {
@@ -56,6 +86,10 @@ pub(crate) enum ResponseFault {
     Status(u16),
     #[error("the server ignored the range and sent the whole object (status 200)")]
     RangeIgnored,
+    #[error(
+        "the server tells neither an ETag nor a settled modification time, so parts of two contents could be mixed"
+    )]
+    Indistinguishable,
     #[error("the answer has no Content-Range")]
     NoContentRange,
     #[error("the Content-Range {0:?} can't be read")]

@@ -115,13 +115,26 @@ impl Error {
                 made.0.server = Some(*server);
                 made
             }
+            AttemptError::UrlRefused { server, advice } => {
+                let mut made = Self::new(
+                    kind_of_refusal(&server),
+                    format!("could not {doing}{tries}: {server}"),
+                );
+                made.0.server = Some(*server);
+                return made.with_hint(advice);
+            }
             AttemptError::Request(reason) => Self::invalid_argument(format!("could not {doing}: {reason}")),
             AttemptError::Response(fault) => {
                 let kind = match fault {
                     ResponseFault::Changed { .. } => ErrorKind::ObjectChanged,
                     _ => ErrorKind::Protocol,
                 };
-                Self::new(kind, format!("could not {doing}{tries}")).with_source(fault)
+                let hint = hint_for_fault(&fault);
+                let made = Self::new(kind, format!("could not {doing}{tries}")).with_source(fault);
+                match hint {
+                    Some(hint) => made.with_hint(hint),
+                    None => made,
+                }
             }
             network => {
                 let hint = hint_for_network(&network);
@@ -242,8 +255,22 @@ fn hint_for_network(error: &AttemptError) -> Option<&'static str> {
     }
 }
 
+fn hint_for_fault(fault: &ResponseFault) -> Option<&'static str> {
+    match fault {
+        ResponseFault::RangeIgnored | ResponseFault::Indistinguishable => Some(
+            "what such a server has can only come in one piece: set a part size of at least the object's size",
+        ),
+        _ => None,
+    }
+}
+
+/// Whether the object has to be restored from an archive class before it can be read.
+pub(crate) fn is_archived(server: &TosServerError) -> bool {
+    matches!(server.code.as_str(), "InvalidObjectState" | "ObjectNotRestored")
+}
+
 /// The error number of a read without the key that the object is encrypted with, or with another one.
-const KEY_MISSING: &str = "0015-00000008";
+pub(crate) const KEY_MISSING: &str = "0015-00000008";
 
 fn hint_for_refusal(server: &TosServerError) -> Option<String> {
     let hint = match (server.status_code, server.code.as_str()) {
@@ -253,6 +280,9 @@ fn hint_for_refusal(server: &TosServerError) -> Option<String> {
         (_, "NoSuchBucket") => {
             "check the bucket's name, and that the endpoint is the one of the bucket's region"
         }
+        _ if server.delete_marker => {
+            "the object was deleted; where its bucket keeps versions, an older one can be named"
+        }
         (404, _) => "check the key: it is case-sensitive, and a slash more or less makes another key",
         (_, "SignatureDoesNotMatch") => "check the secret key and the region",
         (_, "AuthorizationHeaderMalformed") => "check the region: it must be the endpoint's",
@@ -260,7 +290,7 @@ fn hint_for_refusal(server: &TosServerError) -> Option<String> {
         (_, "ExpiredToken" | "InvalidSecurityToken") => {
             "get new temporary credentials and run the same download again"
         }
-        (_, "InvalidObjectState" | "ObjectNotRestored") => {
+        _ if is_archived(server) => {
             "the object is archived: restore it first, then run the same download again"
         }
         (_, "RequestTimeTooSkewed") => {

@@ -27,6 +27,9 @@ pub struct TosServerError {
     pub ec: String,
     /// What the server says was asked for (`Resource` in the body).
     pub resource: String,
+    /// What was asked for is a delete marker (`x-tos-delete-marker`): the object was deleted in a bucket with versions, and
+    /// older ones may still be there.
+    pub delete_marker: bool,
     /// URL that was asked for, without the query of a presigned URL.
     pub request_url: String,
     /// How long the server asked to wait (`Retry-After`, in either form).
@@ -45,6 +48,12 @@ impl fmt::Display for TosServerError {
         }
         if !self.message.is_empty() {
             write!(f, ": {}", Printable(self.message.trim_end_matches('.')))?;
+        }
+        if self.delete_marker {
+            f.write_str(match self.status_code {
+                405 => "; the version is a delete marker",
+                _ => "; the current version is a delete marker",
+            })?;
         }
         let ids = [("request id", &self.request_id), ("EC", &self.ec)];
         let mut told = ids.iter().filter(|(_, id)| !id.is_empty());

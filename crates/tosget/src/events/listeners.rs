@@ -180,7 +180,7 @@ impl Narrator {
         // Nothing is ever sent: the wait ends when the thread does.
         while timeout(LONGEST_CALL / 5, ended.changed()).await.is_err() {
             if calls.is_stuck() {
-                tracing::warn!(limit = ?LONGEST_CALL, "a listener does not return, the download ends without it");
+                tracing::warn!(target: "tosget::download", limit = ?LONGEST_CALL, "a listener does not return, the download ends without it");
                 return;
             }
         }
@@ -370,7 +370,7 @@ impl Caller {
         }));
         self.note_call(None);
         if called.is_err() {
-            tracing::warn!("a listener panicked and is not called any more; the download goes on");
+            tracing::warn!(target: "tosget::download", "a listener panicked and is not called any more; the download goes on");
         }
     }
 

@@ -24,9 +24,10 @@ use crate::plan::Piece;
 /// 3. `Resumed`, if bytes of an earlier call are used;
 /// 4. for each part, in the order in which it happens: `AttemptRetried` any number of times, then
 ///    `DownloadPartSucceed`, `DownloadPartFailed` or `DownloadPartAborted`; among them `Rechecked`, at most once;
-/// 5. `RenameTempFileSucceed` or `RenameTempFileFailed` as the last one, if all parts succeeded.
+/// 5. `Mending`, if the result is not the object, followed by more of 4;
+/// 6. `RenameTempFileSucceed` or `RenameTempFileFailed` as the last one, if all parts succeeded.
 ///
-/// `ObjectChanged` comes in place of 5 or, if another part failed before, of nothing; a download that starts over
+/// `ObjectChanged` comes in place of 6 or, if another part failed before, of nothing; a download that starts over
 /// then begins with 1. A call that fails before it knows the object (wrong key, no network) has no events; neither has
 /// one for a key that stands for a directory.
 #[derive(Clone, Debug)]
@@ -36,9 +37,9 @@ pub struct DownloadEvent {
     pub event_type: DownloadEventType,
     /// Why, for the types that tell of a failure or a retry.
     pub error: Option<Error>,
-    /// The object's bucket.
+    /// The object's bucket; empty where a URL was asked for.
     pub bucket: Arc<str>,
-    /// The object's key.
+    /// The object's key; of a URL its path, decoded.
     pub key: Arc<str>,
     /// The version that was asked for.
     pub version_id: Option<Arc<str>>,
@@ -97,6 +98,8 @@ pub enum DownloadEventType {
     },
     /// 105: The object is not the one that the download began with.
     ObjectChanged,
+    /// 107: All bytes are there, and their CRC64 is not the object's: what is wrong is looked for and fetched again.
+    Mending,
     /// 106: The listener was so slow that events of single parts were dropped.
     EventsMissed {
         /// How many.
@@ -135,6 +138,7 @@ impl DownloadEventType {
             Self::CheckpointSetAside { .. } => 104,
             Self::ObjectChanged => 105,
             Self::EventsMissed { .. } => 106,
+            Self::Mending => 107,
         }
     }
 

@@ -7,7 +7,7 @@ use thiserror::Error;
 
 use crate::checksum::{Crc64, RunningCrc64};
 use crate::coverage::{Segment, Standing};
-use crate::object::{ETag, Fingerprint};
+use crate::object::{ETag, Fingerprint, ObjectId};
 use crate::range::ByteRange;
 use crate::storage::{FileId, Stat};
 
@@ -48,12 +48,25 @@ pub(crate) struct Identity {
     pub(crate) key: String,
     /// The version that was asked for, if one was.
     pub(crate) version_id: Option<String>,
+    /// The URL without its query, where the object was asked for by one; then there is no bucket.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) url: Option<String>,
     pub(crate) object: ObjectRecord,
     /// The final path, absolute; bytes that are not UTF-8 are percent-encoded.
     pub(crate) destination: String,
 }
 
 impl Identity {
+    /// What was asked for.
+    pub(crate) fn object_id(&self) -> ObjectId {
+        ObjectId {
+            bucket: self.bucket.clone(),
+            key: self.key.clone(),
+            version_id: self.version_id.clone(),
+            url: self.url.clone(),
+        }
+    }
+
     /// Size of the object in bytes; no claim reaches beyond it.
     pub(crate) fn object_size(&self) -> u64 {
         self.object.size
@@ -414,6 +427,7 @@ pub(crate) mod tests {
             bucket: "bucket".into(),
             key: "dir/模型.bin".into(),
             version_id: None,
+            url: None,
             object: ObjectRecord {
                 size: 1 << 40,
                 etag: Some("9382305ac8f1ce84992506d797cba401-2".into()),

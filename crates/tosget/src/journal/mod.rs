@@ -34,6 +34,8 @@ pub(crate) struct Journal {
     file: Arc<dyn StoredFile>,
     path: PathBuf,
     nonce: u64,
+    /// Of the object.
+    size: u64,
     records_at: u64,
     next_index: u64,
     owner: Owner,
@@ -79,6 +81,7 @@ impl Journal {
             file,
             path: path.to_owned(),
             nonce,
+            size: identity.object_size(),
             records_at,
             next_index: 0,
             owner,
@@ -96,6 +99,11 @@ impl Journal {
             .write_at(&bytes, self.records_at + self.next_index * RECORD_LEN as u64)?;
         self.next_index += records.len() as u64;
         Ok(())
+    }
+
+    /// What the records say that the temporary file holds, joined into pieces of a mebibyte or so.
+    pub(crate) fn claims(&self) -> io::Result<Coverage> {
+        replay(&*self.file, self.records_at, self.nonce, self.size).map(|replayed| replayed.claims)
     }
 
     /// Gives a sign of life, after making sure that nobody took the checkpoint over.
@@ -195,34 +203,13 @@ impl FoundJournal {
         Ok(found)
     }
 
-    /// Replays the records in order. A damaged one costs itself only: places are fixed, so the next one is found.
     fn read_records(&mut self, header: &Header) -> io::Result<()> {
         let size = header.identity.object_size();
-        self.claims = Coverage::with_join_limit(CLAIM_LIMIT.max(size / MOST_CLAIMS));
-        let mut buffer = vec![0; RECORDS_AT_A_TIME * RECORD_LEN];
-        loop {
-            let at = header.records_at + self.next_index * RECORD_LEN as u64;
-            let len = self.file.read_at(&mut buffer, at)?;
-            let (records, torn) = buffer[..len].as_chunks::<RECORD_LEN>();
-            for bytes in records {
-                match Record::decode(bytes, header.nonce, self.next_index) {
-                    Some(Record::Landed(segment, standing)) if segment.range.end() <= size => {
-                        self.claims.insert(segment, standing);
-                    }
-                    Some(Record::Settled(range)) => self.claims.settle(range),
-                    Some(Record::Forgotten(range)) => {
-                        self.claims.forget(range);
-                    }
-                    Some(Record::Landed(..)) | None => self.dropped += 1,
-                }
-                self.next_index += 1;
-            }
-            if len < buffer.len() {
-                // The torn tail is overwritten by the next record.
-                self.dropped += u64::from(!torn.is_empty());
-                return Ok(());
-            }
-        }
+        let replayed = replay(&*self.file, header.records_at, header.nonce, size)?;
+        self.claims = replayed.claims;
+        self.dropped = replayed.dropped;
+        self.next_index = replayed.records;
+        Ok(())
     }
 
     /// Who owns it now, read anew: to see whether the owner's heart beats.
@@ -238,6 +225,7 @@ impl FoundJournal {
             file: self.file,
             path: self.path,
             nonce: header.nonce,
+            size: header.identity.object_size(),
             records_at: header.records_at,
             next_index: self.next_index,
             owner,
@@ -245,6 +233,48 @@ impl FoundJournal {
         };
         journal.write_owner(OwnerState::Running)?;
         Ok(Some(journal))
+    }
+}
+
+/// What a journal's records amount to.
+struct Replayed {
+    claims: Coverage,
+    /// Records that were torn or damaged.
+    dropped: u64,
+    /// Places for records that are taken, damaged ones included.
+    records: u64,
+}
+
+/// Replays the records in order. A damaged one costs itself only: places are fixed, so the next one is found.
+fn replay(file: &dyn StoredFile, records_at: u64, nonce: u64, size: u64) -> io::Result<Replayed> {
+    let mut replayed = Replayed {
+        claims: Coverage::with_join_limit(CLAIM_LIMIT.max(size / MOST_CLAIMS)),
+        dropped: 0,
+        records: 0,
+    };
+    let mut buffer = vec![0; RECORDS_AT_A_TIME * RECORD_LEN];
+    loop {
+        let at = records_at + replayed.records * RECORD_LEN as u64;
+        let len = file.read_at(&mut buffer, at)?;
+        let (records, torn) = buffer[..len].as_chunks::<RECORD_LEN>();
+        for bytes in records {
+            match Record::decode(bytes, nonce, replayed.records) {
+                Some(Record::Landed(segment, standing)) if segment.range.end() <= size => {
+                    replayed.claims.insert(segment, standing);
+                }
+                Some(Record::Settled(range)) => replayed.claims.settle(range),
+                Some(Record::Forgotten(range)) => {
+                    replayed.claims.forget(range);
+                }
+                Some(Record::Landed(..)) | None => replayed.dropped += 1,
+            }
+            replayed.records += 1;
+        }
+        if len < buffer.len() {
+            // The torn tail is overwritten by the next record.
+            replayed.dropped += u64::from(!torn.is_empty());
+            return Ok(replayed);
+        }
     }
 }
 

@@ -6,6 +6,7 @@
 use std::fs;
 
 use super::format::{Owner, OwnerBlock, OwnerState};
+use crate::storage::Storage;
 
 /// What can be said of a checkpoint's last owner by somebody who got its lock.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -19,11 +20,11 @@ pub(crate) enum Liveness {
 }
 
 /// This process as an owner, with a token that no other opened checkpoint has.
-pub(crate) fn current_owner(token: [u8; 16]) -> Owner {
+pub(crate) fn current_owner(storage: &dyn Storage, token: [u8; 16]) -> Owner {
     let pid = std::process::id();
     Owner {
         token,
-        boot_id: boot_id().unwrap_or_default(),
+        boot_id: storage.boot_id().unwrap_or_default(),
         pid,
         process_started: process_started(pid).unwrap_or_default(),
         pid_namespace: pid_namespace().unwrap_or_default(),
@@ -50,20 +51,6 @@ fn judge(me: &Owner, last: &OwnerBlock, started: impl Fn(u32) -> Option<u64>) ->
         }
         OwnerState::Running => Liveness::Unknown,
     }
-}
-
-/// The kernel's id of this boot (Linux: proc(5), `/proc/sys/kernel/random/boot_id`).
-fn boot_id() -> Option<[u8; 16]> {
-    let text = fs::read_to_string("/proc/sys/kernel/random/boot_id").ok()?;
-    let digits: String = text
-        .trim()
-        .chars()
-        .filter(|&character| character != '-')
-        .collect();
-    let id = u128::from_str_radix(&digits, 16)
-        .ok()
-        .filter(|_| digits.len() == 32)?;
-    Some(id.to_be_bytes())
 }
 
 /// Start time of a process in clock ticks since boot: field 22 of `/proc/PID/stat`, counted from the end of the
@@ -96,7 +83,7 @@ fn host_name() -> Option<String> {
 mod tests {
     use super::super::format::{Seal, tests::owner};
     use super::*;
-    use crate::storage::FileId;
+    use crate::storage::{FileId, SystemStorage};
 
     fn running(owner: Owner) -> OwnerBlock {
         OwnerBlock {
@@ -160,7 +147,7 @@ mod tests {
     #[cfg(target_os = "linux")]
     #[test]
     fn this_process_can_tell_who_it_is() {
-        let me = current_owner([0; 16]);
+        let me = current_owner(&SystemStorage, [0; 16]);
         assert_ne!(me.boot_id, [0; 16]);
         assert_ne!(me.process_started, 0);
         assert_ne!(me.pid_namespace, 0);

@@ -8,6 +8,7 @@ use std::fmt;
 use std::io;
 use std::path::Path;
 use std::sync::Arc;
+use std::time::SystemTime;
 
 pub(crate) use system::SystemStorage;
 
@@ -27,6 +28,9 @@ pub(crate) trait Storage: Send + Sync + fmt::Debug {
 
     /// Removes a file.
     fn remove(&self, path: &Path) -> io::Result<()>;
+
+    /// Which run of the machine this is: what was not synced in an earlier one may be lost. `None` where nobody knows.
+    fn boot_id(&self) -> Option<[u8; 16]>;
 
     /// Makes the names in a directory durable.
     fn sync_dir(&self, path: &Path) -> io::Result<()>;
@@ -48,6 +52,9 @@ pub(crate) trait StoredFile: Send + Sync + fmt::Debug {
 
     /// Makes the file's content and length durable.
     fn sync(&self) -> io::Result<()>;
+
+    /// Sets the time of the last modification; the next write sets it anew.
+    fn set_modified(&self, time: SystemTime) -> io::Result<()>;
 
     /// Takes the exclusive lock without waiting. False if somebody else has it.
     fn try_lock(&self) -> io::Result<bool>;

@@ -4,6 +4,7 @@ use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io;
 use std::path::Path;
 use std::sync::Arc;
+use std::time::SystemTime;
 
 use super::{Allocation, FileId, FileKind, OpenMode, Stat, Storage, StoredFile};
 
@@ -45,6 +46,10 @@ impl Storage for SystemStorage {
 
     fn remove(&self, path: &Path) -> io::Result<()> {
         fs::remove_file(path)
+    }
+
+    fn boot_id(&self) -> Option<[u8; 16]> {
+        boot_id()
     }
 
     #[cfg(unix)]
@@ -128,6 +133,10 @@ impl StoredFile for SystemFile {
         self.0.sync_all()
     }
 
+    fn set_modified(&self, time: SystemTime) -> io::Result<()> {
+        self.0.set_modified(time)
+    }
+
     fn try_lock(&self) -> io::Result<bool> {
         match self.0.try_lock() {
             Ok(()) => Ok(true),
@@ -193,6 +202,20 @@ fn stat_of(metadata: &fs::Metadata) -> Stat {
         modified_ns: nanoseconds(metadata.last_write_time()),
         changed_ns: 0,
     }
+}
+
+/// The kernel's id of this boot (Linux: proc(5), `/proc/sys/kernel/random/boot_id`).
+fn boot_id() -> Option<[u8; 16]> {
+    let text = fs::read_to_string("/proc/sys/kernel/random/boot_id").ok()?;
+    let digits: String = text
+        .trim()
+        .chars()
+        .filter(|&character| character != '-')
+        .collect();
+    let id = u128::from_str_radix(&digits, 16)
+        .ok()
+        .filter(|_| digits.len() == 32)?;
+    Some(id.to_be_bytes())
 }
 
 fn kind_of(file_type: fs::FileType) -> FileKind {
@@ -296,6 +319,9 @@ mod tests {
             }
             fn remove(&self, path: &Path) -> io::Result<()> {
                 SystemStorage.remove(path)
+            }
+            fn boot_id(&self) -> Option<[u8; 16]> {
+                SystemStorage.boot_id()
             }
             fn sync_dir(&self, path: &Path) -> io::Result<()> {
                 SystemStorage.sync_dir(path)

@@ -1,6 +1,7 @@
 //! What the tests of this crate put behind its seams: a source that follows a script, storages that fail.
 
 pub(crate) mod faulty_storage;
+pub(crate) mod power_cut;
 pub(crate) mod scripted_source;
 
 /// The bytes of a test object: a ramp modulo a prime, mixed with another one, so that no shifted piece looks right.

@@ -1,10 +1,13 @@
 //! A source that serves an object from memory and misbehaves as its script says.
 
 use std::collections::VecDeque;
+use std::pin::Pin;
 use std::sync::Mutex;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
+use std::time::{Duration, SystemTime};
 
 use bytes::Bytes;
+use tokio::time::{Instant, Sleep, sleep};
 
 use crate::checksum::Crc64;
 use crate::error::TosServerError;
@@ -24,6 +27,8 @@ pub(crate) enum Verdict {
     EndAfter(usize),
     /// Serve so many bytes of the body, then nothing more.
     StallAfter(usize),
+    /// Serve at so many bytes per second of tokio's clock.
+    Pace(u64),
     Refuse(u16),
     /// Answer as if `bytes` further on had been asked for.
     Shift(u64),
@@ -47,6 +52,7 @@ pub(crate) struct Served {
     pub(crate) bytes: Bytes,
     pub(crate) etag: Option<String>,
     pub(crate) crc64: Option<u64>,
+    pub(crate) last_modified: Option<SystemTime>,
 }
 
 impl Served {
@@ -56,6 +62,7 @@ impl Served {
             bytes: bytes.into(),
             etag: Some(etag.to_owned()),
             crc64,
+            last_modified: None,
         }
     }
 }
@@ -145,6 +152,7 @@ fn respond(served: &Served, range: ByteRange, verdict: Verdict, chunk: usize) ->
     let mut payload = slice(range);
     let mut range_crc64 = None;
     let mut ending = Ending::End;
+    let mut pace = None;
     match verdict {
         Verdict::Serve | Verdict::Refuse(_) => {}
         Verdict::BreakAfter(bytes) => {
@@ -155,6 +163,9 @@ fn respond(served: &Served, range: ByteRange, verdict: Verdict, chunk: usize) ->
         Verdict::StallAfter(bytes) => {
             payload.truncate(bytes);
             ending = Ending::Stall;
+        }
+        Verdict::Pace(bytes_per_second) => {
+            pace = Some(Duration::from_secs_f64(chunk as f64 / bytes_per_second as f64));
         }
         Verdict::Shift(by) => {
             let shifted = ByteRange::new(range.start() + by, (range.end() + by).min(total)).unwrap_or(range);
@@ -195,6 +206,8 @@ fn respond(served: &Served, range: ByteRange, verdict: Verdict, chunk: usize) ->
             pieces,
             ending,
             range_crc64,
+            pace: pace.map(|between| Box::pin(sleep(between))),
+            between: pace.unwrap_or_default(),
         }),
     }
 }
@@ -210,6 +223,7 @@ fn head_of(served: &Served) -> ResponseHead {
         content_length: served.bytes.len() as u64,
         etag: served.etag.clone(),
         hash_crc64ecma: served.crc64,
+        last_modified: served.last_modified,
         ..Default::default()
     };
     ResponseHead {
@@ -253,10 +267,17 @@ struct ScriptedBody {
     pieces: VecDeque<Bytes>,
     ending: Ending,
     range_crc64: Option<u64>,
+    /// When the next piece comes, and how long it is from one to the next.
+    pace: Option<Pin<Box<Sleep>>>,
+    between: Duration,
 }
 
 impl Body for ScriptedBody {
-    fn poll_data(&mut self, _: &mut Context<'_>) -> Poll<Option<Result<Bytes, AttemptError>>> {
+    fn poll_data(&mut self, context: &mut Context<'_>) -> Poll<Option<Result<Bytes, AttemptError>>> {
+        if let Some(pace) = &mut self.pace {
+            ready!(pace.as_mut().poll(context));
+            pace.as_mut().reset(Instant::now() + self.between);
+        }
         match (self.pieces.pop_front(), &self.ending) {
             (Some(piece), _) => Poll::Ready(Some(Ok(piece))),
             (None, Ending::End) => Poll::Ready(None),

@@ -4,7 +4,7 @@ use bytes::Bytes;
 use tokio::time::timeout;
 
 use super::intake::Intake;
-use super::{Landed, Report, Transfer};
+use super::{Course, Doing, Landed, Report, Transfer};
 use crate::checksum::Crc64;
 use crate::coverage::{Segment, Standing};
 use crate::error::Error;
@@ -46,16 +46,21 @@ impl Attempted {
 
 impl Transfer {
     /// Asks for `range` and takes in what comes.
-    pub(super) async fn attempt(&self, range: ByteRange, attempt: Attempt) -> Attempted {
-        match self.open(range, attempt).await {
-            Ok(Some(response)) => self.receive(range, response).await,
+    pub(super) async fn attempt(&self, course: &Course, range: ByteRange, attempt: Attempt) -> Attempted {
+        match self.open(course, range, attempt).await {
+            Ok(Some(response)) => self.receive(course, range, response).await,
             Ok(None) => Attempted::nothing(range, End::Stopped),
             Err(error) => Attempted::nothing(range, End::Failed(error)),
         }
     }
 
     /// The answer to a GET of `range`, checked; `None` if the task was told to stop.
-    async fn open(&self, range: ByteRange, attempt: Attempt) -> Result<Option<RangeResponse>, AttemptError> {
+    async fn open(
+        &self,
+        course: &Course,
+        range: ByteRange,
+        attempt: Attempt,
+    ) -> Result<Option<RangeResponse>, AttemptError> {
         let pin = Some(&self.pin.fingerprint);
         let request = RangeRequest {
             object: &self.object,
@@ -68,18 +73,24 @@ impl Transfer {
         self.progress.requested();
         let response = tokio::select! {
             biased;
-            () = self.stop.cancelled() => return Ok(None),
+            () = course.stopped() => return Ok(None),
             response = self.source.get(request) => response?,
         };
         if response.head.throttled {
             self.progress.throttled();
+            self.tell(Report::SlowedDown).await;
         }
         self.pin.check(range, &response.head)?;
         Ok(Some(response))
     }
 
     /// Takes in the body of a checked answer to a GET of `range`.
-    pub(super) async fn receive(&self, range: ByteRange, response: RangeResponse) -> Attempted {
+    pub(super) async fn receive(
+        &self,
+        course: &Course,
+        range: ByteRange,
+        response: RangeResponse,
+    ) -> Attempted {
         let granted = response.head.range_crc_granted;
         let standing = if granted {
             Standing::Provisional
@@ -89,9 +100,11 @@ impl Transfer {
         let intake = Intake::new(self.temporary.clone(), range.start(), self.limits.report_every);
         let mut receiving = Receiving {
             transfer: self,
+            course,
             range,
             body: response.body,
             held_back: Bytes::new(),
+            is_cut_short: false,
             intake,
             standing,
             crc: Crc64::EMPTY,
@@ -113,10 +126,13 @@ impl Transfer {
 /// A body on its way into the temporary file.
 struct Receiving<'a> {
     transfer: &'a Transfer,
+    course: &'a Course,
     range: ByteRange,
     body: Box<dyn Body>,
     /// What came and the limiter has not let in yet. No more is read while there is any.
     held_back: Bytes,
+    /// What is left of the range is another task's.
+    is_cut_short: bool,
     intake: Intake,
     standing: Standing,
     /// CRC of all that was reported.
@@ -130,9 +146,15 @@ impl Receiving<'_> {
         loop {
             let has_room = !(self.intake.is_full() && self.intake.is_writing());
             let is_held_back = !self.held_back.is_empty();
+            if self.is_cut_short && !is_held_back {
+                return End::Complete;
+            }
+            let can_read = has_room && !is_held_back;
+            self.course
+                .set_doing(if can_read { Doing::Network } else { Doing::Ours });
             tokio::select! {
                 biased;
-                () = self.transfer.stop.cancelled() => {
+                () = self.course.stopped() => {
                     // What is here already is worth more than the last bit of evenness.
                     self.let_in(self.held_back.len());
                     return End::Stopped;
@@ -143,7 +165,7 @@ impl Receiving<'_> {
                 admitted = admit(self.transfer.limiter.as_ref(), self.held_back.len()), if has_room && is_held_back => {
                     self.let_in(admitted);
                 }
-                data = timeout(idle, self.body.data()), if has_room && !is_held_back => match data {
+                data = timeout(idle, self.body.data()), if can_read => match data {
                     Err(_elapsed) => {
                         return End::Failed(AttemptError::Timeout { waiting_for: "byte of the body", limit: idle });
                     }
@@ -153,16 +175,24 @@ impl Receiving<'_> {
                         if self.intake.next_offset() + piece.len() as u64 > self.range.end() {
                             return End::Failed(ResponseFault::TooManyBytes.into());
                         }
-                        self.held_back = piece;
-                        if self.transfer.limiter.is_none() {
-                            self.let_in(self.held_back.len());
-                        }
+                        self.take(&piece);
                     }
                 },
             }
             if self.intake.is_full() {
                 self.intake.begin_write(false);
             }
+        }
+    }
+
+    /// Takes what is the task's own of a piece that came.
+    fn take(&mut self, piece: &Bytes) {
+        let own = self.course.receive(piece.len());
+        self.held_back = piece.slice(..own);
+        let end = self.intake.next_offset() + own as u64;
+        self.is_cut_short = own < piece.len() || (end == self.course.end() && end < self.range.end());
+        if self.transfer.limiter.is_none() {
+            self.let_in(own);
         }
     }
 
@@ -223,7 +253,7 @@ impl Receiving<'_> {
         let Some(received) = ByteRange::new(self.range.start(), reached) else {
             return Attempted::nothing(self.range, end);
         };
-        let promised = matches!(end, End::Complete)
+        let promised = (reached == self.range.end() && matches!(end, End::Complete))
             .then(|| self.body.range_crc64())
             .flatten();
         match promised {

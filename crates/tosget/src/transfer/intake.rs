@@ -5,11 +5,12 @@
 //! piece of body, whatever the size of its range (invariant I9).
 
 use bytes::{Bytes, BytesMut};
-use tokio::task::{JoinHandle, spawn_blocking};
+use tokio::task::JoinHandle;
 
 use crate::checksum::RunningCrc64;
 use crate::coverage::Segment;
 use crate::error::Error;
+use crate::offload::offload;
 use crate::range::ByteRange;
 use crate::temporary::TemporaryFile;
 
@@ -89,7 +90,7 @@ impl Intake {
         self.collected = 0;
         let is_due = last || self.write_from - self.segment_start >= self.report_every;
         let completes = if is_due { self.take_segment() } else { None };
-        let handle = spawn_blocking(move || temporary.write(&pieces, offset));
+        let handle = offload(move || temporary.write(&pieces, offset));
         self.writing = Some(Writing {
             handle,
             len,

@@ -4,6 +4,7 @@
 //! still missing. What landed is reported upwards; this layer knows neither the journal nor the plan.
 
 mod attempt;
+mod course;
 mod intake;
 mod task;
 
@@ -11,7 +12,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::mpsc;
-use tokio_util::sync::CancellationToken;
+
+pub(crate) use course::{Course, Doing};
 
 use crate::coverage::{Segment, Standing};
 use crate::error::Error;
@@ -40,8 +42,6 @@ pub(crate) struct Transfer {
     pub(crate) limiter: Option<RateLimiter>,
     /// Where tasks tell what landed.
     pub(crate) reports: mpsc::Sender<Report>,
-    /// Tells the tasks to stop: each writes what it has received, reports it and ends.
-    pub(crate) stop: CancellationToken,
 }
 
 /// The numbers that tasks go by.
@@ -63,6 +63,8 @@ pub(crate) enum Report {
     Settled(ByteRange),
     /// The server's CRC64 has disproven all provisional segments in this range: they have to be fetched again.
     TakenBack(ByteRange),
+    /// The service says that it slowed a request down, because there are too many.
+    SlowedDown,
     /// An attempt failed, and the next one comes after `wait`.
     Retrying {
         piece: Piece,

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::attempt::End;
-use super::{Report, TaskError, Transfer};
+use super::{Course, Doing, Report, TaskError, Transfer};
 use crate::checksum::Crc64;
 use crate::plan::Piece;
 use crate::retry::{Decision, Patience};
@@ -13,11 +13,14 @@ impl Transfer {
     /// Brings a piece into the temporary file and returns the CRC of its bytes. `opened` is an answer that is there already (the probe's), for
     /// exactly this range and checked.
     ///
+    /// The piece may become shorter meanwhile, if `course` is halved; its end is then `course.end()`.
+    ///
     /// A failed attempt is followed by one for what is still missing; progress starts the count of failures anew.
     /// Dropping the future loses what was received and not yet written; nothing that was reported.
     pub(crate) async fn fetch(
         &self,
         piece: Piece,
+        course: &Course,
         mut opened: Option<RangeResponse>,
     ) -> Result<Crc64, TaskError> {
         let mut crc = Crc64::EMPTY;
@@ -25,34 +28,46 @@ impl Transfer {
         let mut attempts = 0;
         let mut missing = piece.range;
         loop {
+            course.set_doing(Doing::Network);
             attempts += 1;
             let attempt = Attempt {
                 number: patience.failures() + 1,
                 max_retries: self.limits.max_retries,
             };
             let attempted = match opened.take() {
-                Some(response) => self.receive(missing, response).await,
-                None => self.attempt(missing, attempt).await,
+                Some(response) => self.receive(course, missing, response).await,
+                None => self.attempt(course, missing, attempt).await,
             };
             let reached = attempted.reached;
+            course.go_on_from(reached);
             if reached > missing.start() {
                 patience.progressed();
                 crc = crc.then(attempted.crc, reached - missing.start());
             }
-            let error = match attempted.end {
-                End::Complete => return Ok(crc),
-                End::Disk(error) => return Err(TaskError::Disk(error)),
-                End::Stopped => return Err(TaskError::Stopped),
-                End::Failed(error) => error,
-            };
-            // All bytes came, and only the end of the message was wrong: there is nothing left to ask for.
-            let Some(rest) = missing.from(reached) else {
+            if let End::Disk(error) = attempted.end {
+                return Err(TaskError::Disk(error));
+            }
+            // However it ended, all bytes came: there is nothing left to ask for.
+            let Some(rest) = course.rest() else {
                 return Ok(crc);
+            };
+            let error = match attempted.end {
+                End::Failed(error) => error,
+                End::Stopped => return Err(TaskError::Stopped),
+                End::Complete | End::Disk(_) => unreachable!("a complete attempt leaves nothing"),
             };
             missing = rest;
             match patience.after(&error, fastrand::f64()) {
                 Decision::RetryAfter(wait) => {
-                    tracing::info!(part = piece.part_number, range = %missing, ?wait, %error, "attempt failed, trying again");
+                    tracing::info!(
+                        target: "tosget::download",
+                        part = piece.part_number,
+                        range = %missing,
+                        attempt = attempts,
+                        wait_ms = u64::try_from(wait.as_millis()).unwrap_or(u64::MAX),
+                        error = %error.chain(),
+                        "attempt failed, trying again"
+                    );
                     self.progress.retried();
                     self.tell(Report::Retrying {
                         piece,
@@ -62,7 +77,7 @@ impl Transfer {
                         error,
                     })
                     .await;
-                    self.pause(wait).await?;
+                    self.pause(course, wait).await?;
                 }
                 Decision::GiveUp => {
                     return Err(TaskError::Attempt {
@@ -75,10 +90,11 @@ impl Transfer {
         }
     }
 
-    async fn pause(&self, wait: Duration) -> Result<(), TaskError> {
+    async fn pause(&self, course: &Course, wait: Duration) -> Result<(), TaskError> {
+        course.set_doing(Doing::Ours);
         tokio::select! {
             biased;
-            () = self.stop.cancelled() => Err(TaskError::Stopped),
+            () = course.stopped() => Err(TaskError::Stopped),
             () = tokio::time::sleep(wait) => Ok(()),
         }
     }

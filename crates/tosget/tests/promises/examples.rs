@@ -130,6 +130,22 @@ async fn rate_limit_takes_as_long_as_the_rate_says() {
 }
 
 #[tokio::test]
+async fn presigned_downloads_by_the_url_alone() {
+    let world = world().await;
+    let (succeeded, said) = world.example("presigned", &[]).await;
+    assert!(succeeded, "{said}");
+    assert_says(
+        &said,
+        &[
+            "25165824 bytes are at the URL\n",
+            "25165824 bytes fetched, 0 resumed, verified by Crc64\n",
+        ],
+    );
+    assert!(!said.contains("X-Tos-"), "{said}");
+    world.assert_destination_is_virtual(7, SIZE);
+}
+
+#[tokio::test]
 async fn cancel_keep_goes_on_from_what_was_kept() {
     let world = world().await;
     world.emulator.set_bandwidth(Some(16 * MIB), None);
@@ -159,4 +175,27 @@ async fn cancel_abort_leaves_nothing_but_what_was_there_before() {
     assert_says(&said, &["the task is canceled; nothing is kept"]);
     assert_eq!(world.files(), ["object.bin"]);
     assert_eq!(fs::read(world.destination()).expect("there"), b"precious");
+}
+
+#[tokio::test]
+async fn conditions_renews_a_copy_only_where_the_object_is_newer() {
+    let world = world().await;
+    let (succeeded, said) = world.example("conditions", &[]).await;
+    assert!(succeeded, "{said}");
+    assert_says(
+        &said,
+        &["25165824 bytes, ETag ", "started over 0 times; requests "],
+    );
+    world.assert_destination_is_virtual(7, SIZE);
+    let (succeeded, said) = world.example("conditions", &[]).await;
+    assert!(succeeded, "{said}");
+    assert_says(&said, &["the copy is up to date"]);
+    let copy = fs::File::options()
+        .write(true)
+        .open(world.destination())
+        .expect("there");
+    copy.set_modified(std::time::SystemTime::UNIX_EPOCH).expect("set");
+    let (succeeded, said) = world.example("conditions", &[]).await;
+    assert!(succeeded, "{said}");
+    assert_says(&said, &["25165824 bytes, ETag "]);
 }

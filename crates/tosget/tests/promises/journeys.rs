@@ -299,3 +299,23 @@ async fn a_name_of_255_bytes_is_a_destination_like_any_other() {
     assert!(done.bytes_resumed > 0);
     assert_eq!(world.files(), [name]);
 }
+
+#[tokio::test]
+async fn the_file_gets_the_objects_time_where_the_caller_wants_that() {
+    let world = World::new().await;
+    world.emulator.put_virtual(BUCKET, "k", 3 * MIB, 1);
+    let client = world.client();
+    // As if it had been written long ago.
+    let date = "Tue, 02 Jan 2024 03:04:05 GMT".to_owned();
+    let header = tos_emulator::Verdict::SetHeader {
+        name: "last-modified".into(),
+        value: date,
+    };
+    world.emulator.add_fault(tos_emulator::FaultRule::new(header));
+    let request = world.request("k").with_preserve_mtime(true);
+    let done = client.download_file(request).await.expect("downloads");
+    let metadata = fs::metadata(world.destination()).expect("there");
+    let modified = metadata.modified().expect("this platform tells");
+    let written = std::time::SystemTime::UNIX_EPOCH + Duration::from_secs(1_704_164_645);
+    assert_eq!((modified, done.object.last_modified), (written, Some(written)));
+}

@@ -8,5 +8,8 @@ mod encryption;
 mod examples;
 mod faults;
 mod journeys;
+mod kinds;
+mod logging;
+mod presigned;
 mod refusals;
 mod traffic_limit;

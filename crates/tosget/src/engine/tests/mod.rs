@@ -1,7 +1,11 @@
 //! The engine against a scripted source: one test a promise, named after it.
 
 mod control;
+mod mending;
+mod mtime;
 mod restarts;
+mod schedules;
+mod stragglers;
 mod telling;
 
 use std::fs;
@@ -11,7 +15,7 @@ use std::sync::Arc;
 use super::*;
 use crate::checksum::Crc64;
 use crate::journal::{FoundJournal, Look};
-use crate::storage::SystemStorage;
+use crate::storage::{OpenMode, SystemStorage};
 use crate::testing::faulty_storage::FaultyStorage;
 use crate::testing::object_bytes;
 use crate::testing::scripted_source::{ScriptedSource, Served, Verdict};
@@ -49,27 +53,8 @@ impl Bench {
 
     fn spec(&self) -> Spec {
         Spec {
-            object: ObjectId {
-                bucket: "bucket".into(),
-                key: "dir/object.bin".into(),
-                version_id: None,
-            },
-            conditions: Conditions::default(),
-            on_change: OnChange::Fail,
-            terms: Arc::default(),
             file_path: self.destination(),
-            part_size: NonZeroU64::new(PART).expect("not zero"),
-            task_num: NonZeroUsize::new(3).expect("not zero"),
-            checkpoint: CheckpointPlace::Beside,
-            recheck: Recheck::Auto,
-            enable_crc: true,
-            first_retries: 0,
-            max_retries: 0,
-            idle: Duration::from_secs(30),
-            limiter: None,
-            listeners: Listeners::default(),
-            cancel: CancelHook::new(),
-            progress: Progress::new(),
+            ..plain_spec()
         }
     }
 
@@ -138,6 +123,30 @@ impl Bench {
             .iter()
             .map(|asked| asked.range.len())
             .sum()
+    }
+}
+
+/// A download of the object, to nowhere.
+fn plain_spec() -> Spec {
+    Spec {
+        object: ObjectId::new("bucket", "dir/object.bin"),
+        conditions: Conditions::default(),
+        on_change: OnChange::Fail,
+        terms: Arc::default(),
+        file_path: PathBuf::new(),
+        part_size: NonZeroU64::new(PART).expect("not zero"),
+        task_num: NonZeroUsize::new(3).expect("not zero"),
+        checkpoint: CheckpointPlace::Beside,
+        recheck: Recheck::Auto,
+        preserve_mtime: false,
+        enable_crc: true,
+        first_retries: 0,
+        max_retries: 0,
+        idle: Duration::from_secs(30),
+        limiter: None,
+        listeners: Listeners::default(),
+        cancel: CancelHook::new(),
+        progress: Progress::new(),
     }
 }
 
@@ -255,6 +264,23 @@ async fn i3_a_cut_temporary_file_costs_what_was_cut() {
         .open(bench.temporary())
         .expect("there");
     file.set_len(1_200_000).expect("cut");
+    bench.download(bench.spec()).await.expect("fetches what was cut");
+    bench.assert_is_the_object();
+}
+
+#[tokio::test]
+async fn i3_what_was_cut_is_forgotten_also_by_the_run_after_the_next() {
+    let bench = Bench::new(SIZE);
+    bench.interrupted().await;
+    let file = fs::File::options().write(true).open(bench.temporary());
+    file.expect("there").set_len(0).expect("cut");
+    // This run gives the file its length again, fetches a little, and ends in order.
+    bench.source.follow(|number, _| match number % 4 {
+        0 => Verdict::Serve,
+        _ => Verdict::BreakAfter(0),
+    });
+    bench.download(bench.spec()).await.expect_err("the source breaks");
+    bench.source.follow(|_, _| Verdict::Serve);
     bench.download(bench.spec()).await.expect("fetches what was cut");
     bench.assert_is_the_object();
 }

@@ -424,7 +424,7 @@ async fn a_listener_that_panics_breaks_nothing_and_is_not_called_again() {
         naming
             .lock()
             .expect("not poisoned")
-            .push(event.event_type.value())
+            .push(event.event_type.value());
     });
     bench.download(spec).await.expect("the download goes on");
     bench.assert_is_the_object();

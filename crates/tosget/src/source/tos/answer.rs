@@ -54,6 +54,11 @@ pub(super) fn all_text(headers: &HeaderMap) -> BTreeMap<String, String> {
         .collect()
 }
 
+/// When the server says that it answered.
+pub(super) fn date(parts: &Parts) -> Option<SystemTime> {
+    httpdate::parse_http_date(&text(&parts.headers, "date")?).ok()
+}
+
 /// `Date` minus `now`, in seconds; nothing where there is no date, or none that can be read.
 pub(super) fn clock_offset(headers: &HeaderMap, now: SystemTime) -> Option<i64> {
     let date = httpdate::parse_http_date(&text(headers, "date")?).ok()?;

@@ -10,6 +10,7 @@ use hyper::body::{Body as _, Incoming};
 use tokio::sync::OwnedSemaphorePermit;
 
 use super::raw_trailer::RawTrailer;
+use super::request_log::RequestLog;
 use crate::error::attempt::{AttemptError, ResponseFault};
 use crate::source::Body;
 
@@ -19,14 +20,23 @@ pub(super) struct TosBody {
     incoming: Incoming,
     framing: Option<Framing>,
     _permit: OwnedSemaphorePermit,
+    log: RequestLog,
+    is_done: bool,
 }
 
 impl TosBody {
-    pub(super) fn new(incoming: Incoming, framing: Option<Framing>, permit: OwnedSemaphorePermit) -> Self {
+    pub(super) fn new(
+        incoming: Incoming,
+        framing: Option<Framing>,
+        permit: OwnedSemaphorePermit,
+        log: RequestLog,
+    ) -> Self {
         Self {
             incoming,
             framing,
             _permit: permit,
+            log,
+            is_done: false,
         }
     }
 
@@ -38,8 +48,19 @@ impl TosBody {
     }
 
     fn end(&mut self) -> Option<Result<Bytes, AttemptError>> {
+        self.is_done = true;
         let fault = self.framing.as_mut()?.told(RawTrailer::finish).err()?;
         Some(Err(fault))
+    }
+}
+
+impl Drop for TosBody {
+    fn drop(&mut self) {
+        if self.is_done {
+            self.log.done();
+        } else {
+            self.log.let_go();
+        }
     }
 }
 
@@ -58,7 +79,7 @@ impl Framing {
         step: impl FnOnce(&mut RawTrailer) -> Result<T, ResponseFault>,
     ) -> Result<T, AttemptError> {
         step(&mut self.trailer).map_err(|fault| {
-            tracing::debug!(%fault, "the server's range CRC can't be read: not asking for it any more");
+            tracing::debug!(target: "tosget::request", %fault, "the server's range CRC can't be read: not asking for it any more");
             self.range_crc.store(false, Ordering::Relaxed);
             fault.into()
         })
@@ -76,6 +97,7 @@ impl Body for TosBody {
                 }
                 Some(Ok(frame)) => frame.into_data().unwrap_or_default(),
             };
+            self.log.received(piece.len());
             match self.unframe(piece) {
                 Ok(payload) if payload.is_empty() => {}
                 result => return Poll::Ready(Some(result)),

@@ -14,7 +14,6 @@ use tokio::time::timeout;
 
 use super::answer::{all_text, clock_offset, text};
 use crate::error::TosServerError;
-use crate::object_url::ObjectUrl;
 use crate::range::parse_decimal;
 
 /// As much of an error's body is read as the official Go SDK reads.
@@ -55,8 +54,8 @@ pub(super) async fn read_body(mut body: Incoming, limit: Duration) -> Vec<u8> {
     bytes
 }
 
-/// Puts status, headers and body together.
-pub(super) fn read(parts: &Parts, body: &[u8], url: &ObjectUrl, now: SystemTime) -> TosServerError {
+/// Puts status, headers and body together. `request_url` is shown, so it must hold no signature.
+pub(super) fn read(parts: &Parts, body: &[u8], request_url: String, now: SystemTime) -> TosServerError {
     let headers = &parts.headers;
     let header = |name| text(headers, name).unwrap_or_default();
     let told = Told::read(body);
@@ -69,7 +68,8 @@ pub(super) fn read(parts: &Parts, body: &[u8], url: &ObjectUrl, now: SystemTime)
         host_id: told.or("HostId", header("x-tos-id-2")),
         ec,
         resource: told.field("Resource"),
-        request_url: url.to_string(),
+        delete_marker: text(headers, "x-tos-delete-marker").is_some_and(|value| value == "true"),
+        request_url,
         retry_after: retry_after(headers, now),
         clock_offset: clock_offset(headers, now),
         headers: all_text(headers),
@@ -179,9 +179,13 @@ mod tests {
                 .headers_mut()
                 .append(HeaderName::from_static(name), value);
         }
-        let url = ObjectUrl::for_test("b.h.test", "/k", Vec::new());
         let now = UNIX_EPOCH + Duration::from_secs(1_704_164_645);
-        read(&response.into_parts().0, body, &url, now)
+        read(
+            &response.into_parts().0,
+            body,
+            "https://b.h.test/k".to_owned(),
+            now,
+        )
     }
 
     #[test]
@@ -279,6 +283,20 @@ mod tests {
             error.message,
             "Wrong region. (redirects are not followed, and this one leads to https://other.test/k)"
         );
+    }
+
+    #[test]
+    fn a_delete_marker_is_told_of() {
+        let marker = [("x-tos-delete-marker", "true")];
+        let current = read_with(404, &marker, br#"{"Code":"NoSuchKey","Message":"No such key."}"#);
+        assert_eq!(
+            current.to_string(),
+            "the server answered 404 NoSuchKey: No such key; the current version is a delete marker"
+        );
+        let version = read_with(405, &marker, b"").to_string();
+        assert_eq!(version, "the server answered 405; the version is a delete marker");
+        assert!(!read_with(404, &[("x-tos-delete-marker", "false")], b"").delete_marker);
+        assert!(!read_with(404, &[], b"").delete_marker);
     }
 
     #[test]

@@ -169,11 +169,7 @@ pub(super) fn refusal(status: &str, headers: &str, body: &str) -> Vec<u8> {
 }
 
 pub(super) fn object(key: &str) -> ObjectId {
-    ObjectId {
-        bucket: "bkt".into(),
-        key: key.into(),
-        version_id: None,
-    }
+    ObjectId::new("bkt", key)
 }
 
 pub(super) const FIRST: Attempt = Attempt {

@@ -5,13 +5,12 @@ use std::io;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use http::Uri;
 use http::uri::Scheme;
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::TokioIo;
-use rustls::ClientConfig;
 use rustls::pki_types::ServerName;
 use tokio::net::TcpStream;
 use tokio::time::timeout;
@@ -23,12 +22,15 @@ use super::dns::Resolver;
 use super::failure::ConnectFailure;
 use super::proxy::Proxy;
 use super::stream::Stream;
+use super::tls::Tls;
+
+const TARGET: &str = "tosget::connection";
 
 /// Opens connections for the pool.
 #[derive(Clone, Debug)]
 pub(super) struct Connector {
     tcp: HttpConnector<Resolver>,
-    tls: Option<Arc<ClientConfig>>,
+    tls: Arc<Tls>,
     proxy: Option<Arc<Proxy>>,
     limit: Duration,
 }
@@ -47,6 +49,26 @@ impl Connector {
             proxy: settings.proxy.map(Arc::new),
             limit,
         }
+    }
+
+    /// Opens a connection, and tells the log.
+    async fn open(self, target: Uri) -> Result<Stream, ConnectFailure> {
+        let began = Instant::now();
+        let host = authority(&target);
+        let opened = self.connect(target).await;
+        let elapsed_ms = milliseconds(began.elapsed());
+        match &opened {
+            Ok(stream) => tracing::trace!(
+                target: TARGET,
+                connection = stream.number().id(),
+                %host,
+                peer = stream.peer().ok().map(tracing::field::display),
+                elapsed_ms,
+                "opened"
+            ),
+            Err(error) => tracing::trace!(target: TARGET, %host, elapsed_ms, %error, "not opened"),
+        }
+        opened
     }
 
     async fn connect(mut self, target: Uri) -> Result<Stream, ConnectFailure> {
@@ -69,8 +91,13 @@ impl Connector {
     }
 
     async fn dial(&mut self, peer: &Uri) -> Result<TcpStream, ConnectFailure> {
+        let began = Instant::now();
         match self.tcp.call(peer.clone()).await {
-            Ok(tcp) => Ok(tcp.into_inner()),
+            Ok(tcp) => {
+                let elapsed_ms = milliseconds(began.elapsed());
+                tracing::trace!(target: TARGET, host = %authority(peer), elapsed_ms, "TCP is there");
+                Ok(tcp.into_inner())
+            }
             Err(error) if timed_out(&error) => Err(ConnectFailure::Timeout(self.limit)),
             Err(error) => Err(ConnectFailure::connect(&authority(peer), error)),
         }
@@ -80,14 +107,20 @@ impl Connector {
         let name = authority(peer);
         let config = self
             .tls
-            .clone()
-            .ok_or_else(|| ConnectFailure::connect(&name, "TLS is not set up"))?;
+            .config()
+            .map_err(|error| ConnectFailure::connect(&name, error))?;
         let server = server_name(peer).map_err(|error| ConnectFailure::connect(&name, error))?;
-        TlsConnector::from(config)
-            .connect(server, tcp)
-            .await
-            .map(Stream::tls)
-            .map_err(|error| ConnectFailure::handshake(&name, error))
+        let began = Instant::now();
+        let tls = TlsConnector::from(config).connect(server, tcp).await;
+        let tls = tls.map_err(|error| ConnectFailure::handshake(&name, error))?;
+        tracing::trace!(
+            target: TARGET,
+            host = %name,
+            elapsed_ms = milliseconds(began.elapsed()),
+            version = tls.get_ref().1.protocol_version().map(tracing::field::debug),
+            "TLS is there"
+        );
+        Ok(Stream::tls(tls))
     }
 }
 
@@ -104,12 +137,16 @@ impl Service<Uri> for Connector {
         let connector = self.clone();
         Box::pin(async move {
             let limit = connector.limit;
-            match timeout(limit, connector.connect(target)).await {
+            match timeout(limit, connector.open(target)).await {
                 Ok(stream) => stream.map(TokioIo::new),
                 Err(_) => Err(ConnectFailure::Timeout(limit)),
             }
         })
     }
+}
+
+fn milliseconds(time: Duration) -> u64 {
+    u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
 }
 
 /// `host:port`, with the port always.

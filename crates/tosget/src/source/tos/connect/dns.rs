@@ -5,6 +5,7 @@ use std::io;
 use std::net::{Ipv6Addr, SocketAddr};
 use std::pin::Pin;
 use std::task::{Context, Poll};
+use std::time::Instant;
 use std::vec;
 
 use hyper_util::client::legacy::connect::dns::{GaiResolver, Name};
@@ -35,8 +36,20 @@ impl Service<Name> for Resolver {
             let addresses = vec![SocketAddr::from((address, 0))];
             return Box::pin(ready(Ok(addresses.into_iter())));
         }
+        let began = Instant::now();
+        let host = name.to_string();
         let addresses = self.0.call(name);
-        Box::pin(async { Ok(addresses.await?.collect::<Vec<_>>().into_iter()) })
+        Box::pin(async move {
+            let addresses: Vec<_> = addresses.await?.collect();
+            tracing::trace!(
+                target: "tosget::connection",
+                %host,
+                addresses = addresses.len(),
+                elapsed_ms = u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX),
+                "resolved"
+            );
+            Ok(addresses.into_iter())
+        })
     }
 }
 

@@ -3,6 +3,7 @@
 //! HTTP/1.1 only: with it, every concurrent range has a TCP connection of its own, and that is what parallel
 //! downloads are for.
 
+mod connection;
 mod connector;
 mod dns;
 mod failure;
@@ -23,7 +24,6 @@ use hyper::body::Incoming;
 use hyper_util::client::legacy::Client;
 use hyper_util::client::legacy::connect::{CaptureConnection, capture_connection};
 use hyper_util::rt::{TokioExecutor, TokioTimer};
-use rustls::ClientConfig;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::sleep;
 
@@ -31,8 +31,9 @@ use crate::error::attempt::AttemptError;
 use crate::source::Timeouts;
 use connector::Connector;
 
+pub(crate) use connection::ConnectionUse;
 pub(crate) use proxy::{Proxy, ProxyUrlError};
-pub(crate) use tls::{TlsError, TlsSettings};
+pub(crate) use tls::{Tls, TlsError, TlsSettings};
 
 /// How long an idle connection is kept; the official SDKs keep theirs as long.
 const POOL_IDLE: Duration = Duration::from_secs(60);
@@ -43,8 +44,7 @@ pub(crate) struct Settings {
     pub(crate) timeouts: Timeouts,
     /// Exchanges at the same time, each with its own connection; more of them wait.
     pub(crate) max_connections: usize,
-    /// `None` where the endpoint is plain HTTP.
-    pub(crate) tls: Option<Arc<ClientConfig>>,
+    pub(crate) tls: Arc<Tls>,
     pub(crate) proxy: Option<Proxy>,
 }
 

@@ -1,6 +1,7 @@
 //! The bytes of one connection, plain or under TLS.
 
 use std::io;
+use std::net::SocketAddr;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
@@ -9,44 +10,65 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 use tokio_rustls::client::TlsStream;
 
+use super::connection::ConnectionUse;
+
 /// One connection.
 #[derive(Debug)]
-pub(super) enum Stream {
-    Plain { tcp: TcpStream, through_proxy: bool },
+pub(super) struct Stream {
+    io: Io,
+    through_proxy: bool,
+    number: ConnectionUse,
+}
+
+#[derive(Debug)]
+enum Io {
+    Plain(TcpStream),
     Tls(Box<TlsStream<TcpStream>>),
 }
 
 impl Stream {
     pub(super) fn plain(tcp: TcpStream) -> Self {
-        Self::Plain {
-            tcp,
-            through_proxy: false,
-        }
+        Self::new(Io::Plain(tcp))
     }
 
     /// To a proxy that reads the requests: they name their target in full.
     pub(super) fn through_proxy(tcp: TcpStream) -> Self {
-        Self::Plain {
-            tcp,
+        Self {
             through_proxy: true,
+            ..Self::plain(tcp)
         }
     }
 
     pub(super) fn tls(tls: TlsStream<TcpStream>) -> Self {
-        Self::Tls(Box::new(tls))
+        Self::new(Io::Tls(Box::new(tls)))
+    }
+
+    pub(super) fn number(&self) -> &ConnectionUse {
+        &self.number
+    }
+
+    /// Who is at the other end: the server, or a proxy.
+    pub(super) fn peer(&self) -> io::Result<SocketAddr> {
+        match &self.io {
+            Io::Plain(tcp) => tcp.peer_addr(),
+            Io::Tls(tls) => tls.get_ref().0.peer_addr(),
+        }
+    }
+
+    fn new(io: Io) -> Self {
+        Self {
+            io,
+            through_proxy: false,
+            number: ConnectionUse::new(),
+        }
     }
 }
 
 impl Connection for Stream {
     fn connected(&self) -> Connected {
-        let through_proxy = matches!(
-            self,
-            Self::Plain {
-                through_proxy: true,
-                ..
-            }
-        );
-        Connected::new().proxy(through_proxy)
+        Connected::new()
+            .proxy(self.through_proxy)
+            .extra(self.number.clone())
     }
 }
 
@@ -56,32 +78,32 @@ impl AsyncRead for Stream {
         context: &mut Context<'_>,
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
-        match self.get_mut() {
-            Self::Plain { tcp, .. } => Pin::new(tcp).poll_read(context, buffer),
-            Self::Tls(tls) => Pin::new(tls).poll_read(context, buffer),
+        match &mut self.get_mut().io {
+            Io::Plain(tcp) => Pin::new(tcp).poll_read(context, buffer),
+            Io::Tls(tls) => Pin::new(tls).poll_read(context, buffer),
         }
     }
 }
 
 impl AsyncWrite for Stream {
     fn poll_write(self: Pin<&mut Self>, context: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
-        match self.get_mut() {
-            Self::Plain { tcp, .. } => Pin::new(tcp).poll_write(context, bytes),
-            Self::Tls(tls) => Pin::new(tls).poll_write(context, bytes),
+        match &mut self.get_mut().io {
+            Io::Plain(tcp) => Pin::new(tcp).poll_write(context, bytes),
+            Io::Tls(tls) => Pin::new(tls).poll_write(context, bytes),
         }
     }
 
     fn poll_flush(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        match self.get_mut() {
-            Self::Plain { tcp, .. } => Pin::new(tcp).poll_flush(context),
-            Self::Tls(tls) => Pin::new(tls).poll_flush(context),
+        match &mut self.get_mut().io {
+            Io::Plain(tcp) => Pin::new(tcp).poll_flush(context),
+            Io::Tls(tls) => Pin::new(tls).poll_flush(context),
         }
     }
 
     fn poll_shutdown(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        match self.get_mut() {
-            Self::Plain { tcp, .. } => Pin::new(tcp).poll_shutdown(context),
-            Self::Tls(tls) => Pin::new(tls).poll_shutdown(context),
+        match &mut self.get_mut().io {
+            Io::Plain(tcp) => Pin::new(tcp).poll_shutdown(context),
+            Io::Tls(tls) => Pin::new(tls).poll_shutdown(context),
         }
     }
 }

@@ -1,7 +1,7 @@
 //! TLS as the user wants it: whom to trust, who we are, or, on request, trust without proof.
 
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use rustls::crypto::{CryptoProvider, ring};
@@ -55,16 +55,41 @@ impl TlsSettings {
     }
 }
 
+/// TLS for one client, set up when it is first needed: who speaks plain HTTP need not read certificates.
+#[derive(Debug)]
+pub(crate) struct Tls {
+    settings: TlsSettings,
+    config: OnceLock<Arc<ClientConfig>>,
+}
+
+impl Tls {
+    pub(crate) fn new(settings: TlsSettings) -> Self {
+        Self {
+            settings,
+            config: OnceLock::new(),
+        }
+    }
+
+    /// The configuration; the files are read at the first call that succeeds, and no more.
+    pub(crate) fn config(&self) -> Result<Arc<ClientConfig>, TlsError> {
+        if let Some(config) = self.config.get() {
+            return Ok(Arc::clone(config));
+        }
+        let config = Arc::new(self.settings.load()?);
+        Ok(Arc::clone(self.config.get_or_init(|| config)))
+    }
+}
+
 /// The system's authorities, or Mozilla's where the system has none (bare containers).
 fn system_roots() -> RootCertStore {
     let mut roots = RootCertStore::empty();
     let found = rustls_native_certs::load_native_certs();
     for error in &found.errors {
-        tracing::debug!(%error, "an authority of the system can't be read");
+        tracing::debug!(target: "tosget::connection", %error, "an authority of the system can't be read");
     }
     roots.add_parsable_certificates(found.certs);
     if roots.is_empty() {
-        tracing::debug!("the system has no authorities: using the built-in list");
+        tracing::debug!(target: "tosget::connection", "the system has no authorities: using the built-in list");
         roots.extend(webpki_roots::TLS_SERVER_ROOTS.iter().cloned());
     }
     roots

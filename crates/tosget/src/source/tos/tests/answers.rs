@@ -14,7 +14,13 @@ use crate::source::tos::testing::{Server, Step, builder, get, has_line, head, pa
 
 async fn source(script: Vec<Step>) -> (Server, Arc<dyn Source>) {
     let server = Server::start(script).await;
-    let source = builder(&server).into_parts().expect("a client").source;
+    let source = builder(&server)
+        .into_parts()
+        .expect("a client")
+        .service()
+        .expect("a service")
+        .source
+        .clone();
     (server, source)
 }
 
@@ -173,9 +179,13 @@ async fn an_error_body_that_never_ends_is_waited_for_no_longer_than_the_idle_tim
     let answer = b"HTTP/1.1 503 Slow\r\nContent-Length: 100\r\nRetry-After: 7\r\n\r\nhalf".to_vec();
     let server = Server::start(vec![Step::AnswerAndStall(answer)]).await;
     let source = builder(&server).idle_timeout(Duration::from_secs(1)).into_parts();
-    let error = get(&*source.expect("a client").source, 1)
-        .await
-        .expect_err("a refusal");
+    let source = source
+        .expect("a client")
+        .service()
+        .expect("a service")
+        .source
+        .clone();
+    let error = get(&*source, 1).await.expect_err("a refusal");
     let error = server_error(error);
     assert_eq!((error.status_code, error.message.as_str()), (503, "half"));
     assert_eq!(error.retry_after, Some(Duration::from_secs(7)));

@@ -15,7 +15,13 @@ use crate::source::tos::testing::{
 };
 
 fn build(builder: TosClientBuilder) -> Arc<dyn Source> {
-    builder.into_parts().expect("a client").source
+    builder
+        .into_parts()
+        .expect("a client")
+        .service()
+        .expect("a service")
+        .source
+        .clone()
 }
 
 /// An error and its causes in one line.

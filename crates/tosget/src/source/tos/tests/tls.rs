@@ -79,7 +79,17 @@ fn key() -> KeyPair {
 }
 
 async fn fetch(builder: TosClientBuilder) -> Result<RangeResponse, AttemptError> {
-    get(&*builder.into_parts().expect("a client").source, 5).await
+    get(
+        &*builder
+            .into_parts()
+            .expect("a client")
+            .service()
+            .expect("a service")
+            .source
+            .clone(),
+        5,
+    )
+    .await
 }
 
 fn builder(server: &Server) -> TosClientBuilder {

@@ -1,0 +1,142 @@
+//! What every request of a client goes through, whatever it asks for: the connections, the log, and the first look at
+//! the answer.
+
+use std::fmt;
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+use std::time::{Duration, SystemTime};
+
+use bytes::Bytes;
+use http::response::Parts;
+use http::{HeaderValue, Request};
+use http_body_util::Empty;
+use hyper::body::Incoming;
+use tokio::sync::OwnedSemaphorePermit;
+use tracing::Instrument;
+
+use super::answer;
+use super::body::{Framing, TosBody};
+use super::connect::{self, HttpClient};
+use super::raw_trailer::RawTrailer;
+use super::refusal;
+use super::request_log::RequestLog;
+use crate::clock::Clock;
+use crate::error::TosServerError;
+use crate::error::attempt::{AttemptError, ResponseFault};
+use crate::source::RangeResponse;
+
+/// Sends requests for all sources of one client, over the same connections.
+pub(crate) struct Transport {
+    http: HttpClient,
+    idle_timeout: Duration,
+    pub(super) user_agent: HeaderValue,
+    pub(super) clock: Arc<dyn Clock>,
+}
+
+impl Transport {
+    pub(crate) fn new(settings: connect::Settings, user_agent: HeaderValue, clock: Arc<dyn Clock>) -> Self {
+        Self {
+            idle_timeout: settings.timeouts.idle,
+            http: HttpClient::new(settings),
+            user_agent,
+            clock,
+        }
+    }
+
+    /// Sends one request. Nothing is tried again, and no redirect is followed.
+    pub(super) async fn exchange(
+        &self,
+        request: Request<Empty<Bytes>>,
+        mut log: RequestLog,
+    ) -> Result<Exchanged, AttemptError> {
+        let exchange = match self.http.send(request).instrument(log.span()).await {
+            Ok(exchange) => exchange,
+            Err(error) => {
+                log.failed(&error);
+                return Err(error);
+            }
+        };
+        let (parts, body) = exchange.response.into_parts();
+        log.answered(&parts);
+        if parts.status.is_success() {
+            return Ok(Exchanged::Answer(Answer {
+                parts,
+                body,
+                permit: exchange.permit,
+                log,
+            }));
+        }
+        let now = self.clock.now();
+        let body = refusal::read_body(body, self.idle_timeout).await;
+        log.refused();
+        Ok(Exchanged::Refusal(Refusal { parts, body, now }))
+    }
+}
+
+impl fmt::Debug for Transport {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Transport")
+            .field("http", &self.http)
+            .finish_non_exhaustive()
+    }
+}
+
+/// What came of a request.
+pub(super) enum Exchanged {
+    /// Status 2xx.
+    Answer(Answer),
+    Refusal(Refusal),
+}
+
+/// A successful answer, its body still to come.
+pub(super) struct Answer {
+    pub(super) parts: Parts,
+    body: Incoming,
+    permit: OwnedSemaphorePermit,
+    log: RequestLog,
+}
+
+impl Answer {
+    /// As the answer to a GET. `range_crc` is cleared if the CRC that follows the body can't be read.
+    pub(super) fn into_response(self, range_crc: &Arc<AtomicBool>) -> Result<RangeResponse, ResponseFault> {
+        let head = answer::read_get(&self.parts)?;
+        let framed = head.range_crc_granted.then_some(head.payload_length).flatten();
+        let framing = framed.map(|payload_length| Framing {
+            trailer: RawTrailer::new(payload_length),
+            range_crc: Arc::clone(range_crc),
+        });
+        let body = Box::new(TosBody::new(self.body, framing, self.permit, self.log));
+        Ok(RangeResponse { head, body })
+    }
+
+    /// As the answer to a question without a body.
+    pub(super) fn into_parts(self) -> Parts {
+        self.log.done();
+        self.parts
+    }
+}
+
+/// Any other answer, with as much of its body as is worth reading.
+pub(super) struct Refusal {
+    parts: Parts,
+    body: Vec<u8>,
+    /// When it came.
+    pub(super) now: SystemTime,
+}
+
+impl Refusal {
+    /// Reads it into what the users of TOS know.
+    pub(super) fn read(&self, request_url: String) -> TosServerError {
+        refusal::read(&self.parts, &self.body, request_url, self.now)
+    }
+
+    /// The same, with the body's text altered first.
+    pub(super) fn read_altered(
+        &self,
+        request_url: String,
+        alter: impl FnOnce(&str) -> String,
+    ) -> TosServerError {
+        let body = alter(&String::from_utf8_lossy(&self.body));
+        refusal::read(&self.parts, body.as_bytes(), request_url, self.now)
+    }
+}

@@ -1,0 +1,377 @@
+//! A disk in memory that keeps what is live and what is durable apart, so that its power can be cut.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, MutexGuard};
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use crate::storage::{Allocation, FileId, FileKind, OpenMode, Stat, Storage, StoredFile};
+
+/// What the kernel writes back at a time.
+const PAGE: usize = 512;
+
+/// A disk. Clones are the same one.
+#[derive(Clone, Debug)]
+pub(crate) struct Disk(Arc<Mutex<Platters>>);
+
+#[derive(Debug)]
+struct Platters {
+    /// Names as they are, and as they were when their directory was last synced.
+    names: BTreeMap<PathBuf, u64>,
+    durable_names: BTreeMap<PathBuf, u64>,
+    /// Changes of names since, oldest first: a journaling file system keeps their order.
+    changes: Vec<Change>,
+    files: BTreeMap<u64, Inode>,
+    next_inode: u64,
+    /// Ticks with every change: no two look alike.
+    clock: i64,
+    boot: u64,
+    /// Handles of an earlier boot are dead.
+    calls: u64,
+    /// The power goes at this call.
+    fuse: u64,
+}
+
+#[derive(Clone, Debug)]
+enum Change {
+    Named(PathBuf, u64),
+    Renamed(PathBuf, PathBuf),
+    Removed(PathBuf),
+}
+
+#[derive(Debug, Default)]
+struct Inode {
+    live: Vec<u8>,
+    durable: Vec<u8>,
+    dirty: BTreeSet<usize>,
+    modified: i64,
+    changed: i64,
+    locked_by: Option<u64>,
+}
+
+impl Inode {
+    /// The content changes.
+    fn touch(&mut self, now: i64) {
+        (self.modified, self.changed) = (now, now);
+    }
+}
+
+impl Disk {
+    /// An empty disk.
+    pub(crate) fn new() -> Self {
+        Self(Arc::new(Mutex::new(Platters {
+            names: BTreeMap::new(),
+            durable_names: BTreeMap::new(),
+            changes: Vec::new(),
+            files: BTreeMap::new(),
+            next_inode: 1,
+            clock: 1,
+            boot: 1,
+            calls: 0,
+            fuse: u64::MAX,
+        })))
+    }
+
+    /// Fails every call from the `n`th from now on, until [`cut`](Self::cut).
+    pub(crate) fn fail_from(&self, n: u64) {
+        let mut platters = self.platters();
+        platters.fuse = platters.calls + n;
+    }
+
+    /// Whether the fuse has burnt.
+    pub(crate) fn has_failed(&self) -> bool {
+        let platters = self.platters();
+        platters.calls > platters.fuse
+    }
+
+    /// The power goes and comes back: of everything that was not synced, `random` says what is there. Another boot begins.
+    pub(crate) fn cut(&self, random: &mut fastrand::Rng) {
+        self.platters().cut(random);
+    }
+
+    /// The process dies, the machine does not: what the kernel has is there. Nobody holds a lock any more.
+    pub(crate) fn kill(&self) {
+        let mut platters = self.platters();
+        platters.fuse = u64::MAX;
+        platters.files.values_mut().for_each(|file| file.locked_by = None);
+    }
+
+    /// A file's content; `None` where there is no such file.
+    pub(crate) fn read(&self, path: &Path) -> Option<Vec<u8>> {
+        let platters = self.platters();
+        let inode = platters.names.get(path)?;
+        Some(platters.files[inode].live.clone())
+    }
+
+    /// The names that there are.
+    pub(crate) fn names(&self) -> Vec<PathBuf> {
+        self.platters().names.keys().cloned().collect()
+    }
+
+    /// Flips a bit of a file. Its times tell: what alters a file without them (a disk that rots) only `Recheck::Always`
+    /// can find.
+    pub(crate) fn flip(&self, path: &Path, at: usize, bit: u8) {
+        let mut platters = self.platters();
+        let (inode, now) = (platters.names[path], platters.tick());
+        let file = platters.files.get_mut(&inode).expect("names have files");
+        file.live[at] ^= 1 << (bit % 8);
+        file.dirty.insert(at / PAGE);
+        file.changed = now;
+    }
+
+    fn platters(&self) -> MutexGuard<'_, Platters> {
+        self.0.lock().expect("no call panics")
+    }
+
+    fn call(&self) -> io::Result<MutexGuard<'_, Platters>> {
+        let mut platters = self.platters();
+        platters.calls += 1;
+        if platters.calls > platters.fuse {
+            return Err(io::Error::other("the power is gone"));
+        }
+        Ok(platters)
+    }
+}
+
+impl Platters {
+    fn cut(&mut self, random: &mut fastrand::Rng) {
+        let survived = random.usize(..=self.changes.len());
+        let mut names = self.durable_names.clone();
+        for change in self.changes.drain(..).take(survived) {
+            apply(&mut names, change);
+        }
+        self.names.clone_from(&names);
+        self.durable_names = names;
+        for file in self.files.values_mut() {
+            file.cut(random);
+        }
+        self.boot += 1;
+        self.fuse = u64::MAX;
+    }
+
+    fn inode(&self, path: &Path) -> io::Result<u64> {
+        self.names
+            .get(path)
+            .copied()
+            .ok_or_else(|| io::ErrorKind::NotFound.into())
+    }
+
+    fn change(&mut self, change: Change) {
+        apply(&mut self.names, change.clone());
+        self.changes.push(change);
+    }
+
+    fn tick(&mut self) -> i64 {
+        self.clock += 1;
+        self.clock
+    }
+}
+
+impl Inode {
+    /// Each page is there or not, and the length is the new one or the old one.
+    fn cut(&mut self, random: &mut fastrand::Rng) {
+        let keeps_length = random.bool();
+        let len = if keeps_length {
+            self.live.len()
+        } else {
+            self.durable.len()
+        };
+        let mut after = self.durable.clone();
+        after.resize(len, 0);
+        for page in std::mem::take(&mut self.dirty) {
+            let range = page * PAGE..((page + 1) * PAGE).min(len).min(self.live.len());
+            if random.bool() && range.start < range.end {
+                after[range.clone()].copy_from_slice(&self.live[range]);
+            }
+        }
+        self.live.clone_from(&after);
+        self.durable = after;
+        self.locked_by = None;
+    }
+}
+
+fn apply(names: &mut BTreeMap<PathBuf, u64>, change: Change) {
+    match change {
+        Change::Named(path, inode) => {
+            names.insert(path, inode);
+        }
+        Change::Renamed(from, to) => {
+            if let Some(inode) = names.remove(&from) {
+                names.insert(to, inode);
+            }
+        }
+        Change::Removed(path) => {
+            names.remove(&path);
+        }
+    }
+}
+
+impl Storage for Disk {
+    fn open(&self, path: &Path, mode: OpenMode) -> io::Result<Arc<dyn StoredFile>> {
+        let mut platters = self.call()?;
+        let inode = match (platters.inode(path), mode) {
+            (Ok(_), OpenMode::CreateNew) => return Err(io::ErrorKind::AlreadyExists.into()),
+            (Err(error), OpenMode::Existing) => return Err(error),
+            (Ok(inode), OpenMode::Existing) => inode,
+            (Err(_), OpenMode::CreateNew) => {
+                let inode = platters.next_inode;
+                platters.next_inode += 1;
+                platters.files.insert(inode, Inode::default());
+                platters.change(Change::Named(path.to_owned(), inode));
+                inode
+            }
+        };
+        Ok(Arc::new(DiskFile {
+            disk: self.clone(),
+            inode,
+            boot: platters.boot,
+            handle: platters.calls,
+        }))
+    }
+
+    fn stat(&self, path: &Path) -> io::Result<Option<Stat>> {
+        let platters = self.call()?;
+        Ok(platters.names.get(path).map(|inode| stat(&platters, *inode)))
+    }
+
+    fn create_dir_all(&self, _: &Path) -> io::Result<()> {
+        self.call().map(|_| ())
+    }
+
+    fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
+        let mut platters = self.call()?;
+        platters.inode(from)?;
+        platters.change(Change::Renamed(from.to_owned(), to.to_owned()));
+        Ok(())
+    }
+
+    fn remove(&self, path: &Path) -> io::Result<()> {
+        let mut platters = self.call()?;
+        platters.inode(path)?;
+        platters.change(Change::Removed(path.to_owned()));
+        Ok(())
+    }
+
+    fn boot_id(&self) -> Option<[u8; 16]> {
+        Some(u128::from(self.platters().boot).to_be_bytes())
+    }
+
+    /// There is one directory.
+    fn sync_dir(&self, _: &Path) -> io::Result<()> {
+        let mut platters = self.call()?;
+        platters.durable_names = platters.names.clone();
+        platters.changes.clear();
+        Ok(())
+    }
+}
+
+#[derive(Debug)]
+struct DiskFile {
+    disk: Disk,
+    inode: u64,
+    boot: u64,
+    handle: u64,
+}
+
+impl DiskFile {
+    fn with<T>(&self, work: impl FnOnce(&mut Inode, i64) -> io::Result<T>) -> io::Result<T> {
+        let mut platters = self.disk.call()?;
+        if platters.boot != self.boot {
+            return Err(io::Error::other("opened before the power was cut"));
+        }
+        let now = platters.tick();
+        work(platters.files.get_mut(&self.inode).expect("open files stay"), now)
+    }
+}
+
+impl StoredFile for DiskFile {
+    fn read_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<usize> {
+        self.with(|file, _| {
+            let from = (offset as usize).min(file.live.len());
+            let len = buffer.len().min(file.live.len() - from);
+            buffer[..len].copy_from_slice(&file.live[from..from + len]);
+            Ok(len)
+        })
+    }
+
+    fn write_at(&self, bytes: &[u8], offset: u64) -> io::Result<()> {
+        self.with(|file, now| {
+            let (from, to) = (offset as usize, offset as usize + bytes.len());
+            if file.live.len() < to {
+                file.live.resize(to, 0);
+            }
+            file.live[from..to].copy_from_slice(bytes);
+            file.dirty.extend(from / PAGE..to.div_ceil(PAGE));
+            file.touch(now);
+            Ok(())
+        })
+    }
+
+    fn set_len(&self, len: u64) -> io::Result<()> {
+        self.with(|file, now| {
+            file.live.resize(len as usize, 0);
+            file.touch(now);
+            Ok(())
+        })
+    }
+
+    fn allocate(&self, len: u64) -> io::Result<Allocation> {
+        self.with(|file, now| {
+            if file.live.len() < len as usize {
+                file.live.resize(len as usize, 0);
+                file.touch(now);
+            }
+            Ok(Allocation::Reserved)
+        })
+    }
+
+    fn sync(&self) -> io::Result<()> {
+        self.with(|file, _| {
+            file.durable.clone_from(&file.live);
+            file.dirty.clear();
+            Ok(())
+        })
+    }
+
+    fn set_modified(&self, time: SystemTime) -> io::Result<()> {
+        let since = time.duration_since(UNIX_EPOCH).map_err(io::Error::other)?;
+        self.with(|file, now| {
+            file.modified = i64::try_from(since.as_nanos()).map_err(io::Error::other)?;
+            file.changed = now;
+            Ok(())
+        })
+    }
+
+    fn try_lock(&self) -> io::Result<bool> {
+        self.with(|file, _| Ok(*file.locked_by.get_or_insert(self.handle) == self.handle))
+    }
+
+    fn stat(&self) -> io::Result<Stat> {
+        let platters = self.disk.call()?;
+        Ok(stat(&platters, self.inode))
+    }
+}
+
+impl Drop for DiskFile {
+    fn drop(&mut self) {
+        let mut platters = self.disk.platters();
+        if platters.boot == self.boot
+            && let Some(file) = platters.files.get_mut(&self.inode)
+            && file.locked_by == Some(self.handle)
+        {
+            file.locked_by = None;
+        }
+    }
+}
+
+fn stat(platters: &Platters, inode: u64) -> Stat {
+    let file = &platters.files[&inode];
+    Stat {
+        kind: FileKind::File,
+        id: FileId { device: 1, inode },
+        len: file.live.len() as u64,
+        modified_ns: file.modified,
+        changed_ns: file.changed,
+    }
+}
