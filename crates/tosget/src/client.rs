@@ -110,3 +110,18 @@ impl From<ConfigError> for Error {
         Self::invalid_argument(error.to_string())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Who runs many of them spawns them on a runtime of many threads.
+    #[test]
+    fn every_call_may_move_between_threads() {
+        fn may_move(_: impl Send) {}
+        let client = TosClient::builder().build().expect("URLs only");
+        may_move(client.download_file(DownloadFile::new("b", "k", "f")));
+        may_move(client.head_object(HeadObject::new("b", "k")));
+        may_move(client.pre_signed_url(PreSignedUrl::new("b", "k")));
+    }
+}
