@@ -56,6 +56,7 @@ impl TosClient {
     /// is not recorded and the next call reads back what is there before it believes it.
     pub async fn download_file(&self, request: DownloadFile) -> Result<DownloadFileOutput> {
         let (source, spec) = request.into_spec(&self.parts)?;
+        let _turn = self.parts.turns.take(&spec.cancel).await;
         self.engine(source).run(spec).await
     }
 
