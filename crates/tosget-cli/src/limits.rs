@@ -23,7 +23,7 @@ pub(crate) struct LimitArgs {
     #[arg(long, value_name = "RATE")]
     pub(crate) limit_rate: Option<Rate>,
 
-    /// Bytes that may come at once after a pause [default: what comes in 1/4 s]
+    /// Bytes that may come at once after a pause [default: what comes in 1/4 s, at least 64KiB]
     #[arg(long, value_name = "SIZE", requires = "limit_rate")]
     pub(crate) limit_burst: Option<Size>,
 
