@@ -164,7 +164,7 @@ impl Performance<'_> {
         self.tally.runs += 1;
         // Beside the stage, whose every file is accounted for.
         let name = format!("{}-run-{}", self.story.number, self.runs);
-        Run::start(command, self.player.scratch.join(name))
+        Run::start(&mut command, &self.player.scratch.join(name))
     }
 
     fn tamper(&mut self, act: &Act, backup: &Backup) -> io::Result<()> {

@@ -3,7 +3,7 @@
 use std::fs::{self, File};
 use std::io;
 use std::os::unix::process::ExitStatusExt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::thread::sleep;
 use std::time::{Duration, Instant};
@@ -44,7 +44,7 @@ pub(crate) enum How {
 
 impl Run {
     /// Starts it; what it says goes into files called `name`, where no full pipe can hold it up.
-    pub(crate) fn start(mut command: Command, name: PathBuf) -> io::Result<Self> {
+    pub(crate) fn start(command: &mut Command, name: &Path) -> io::Result<Self> {
         let (stdout, stderr) = (name.with_extension("stdout"), name.with_extension("stderr"));
         command
             .stdin(Stdio::null())
@@ -52,7 +52,7 @@ impl Run {
             .stderr(File::create(&stderr)?);
         Ok(Self {
             child: command.spawn()?,
-            typed: as_typed(&command),
+            typed: as_typed(command),
             stdout,
             stderr,
         })
