@@ -4,6 +4,7 @@ mod bench;
 mod command;
 mod failure;
 mod python;
+mod soak;
 mod tally;
 mod test;
 mod workspace;
@@ -26,6 +27,9 @@ Chores:
   bench [SCENARIO]... [--rounds N] [--dir DIR]
           Measure tosget against other programs and write bench/results/; `bench --list` names the scenarios.
           DIR [default: /dev/shm] takes the files that are moved
+  soak [--minutes N] [--seed S] [--jobs N] [--story N]
+          Download, kill, corrupt and resume at random against a faulty emulator for N minutes [default: 5], 4 stories
+          at a time; the seed it prints makes the same choices again, and --story plays one story of them alone
   help    Show this
 ";
 
@@ -46,6 +50,7 @@ fn carry_out(arguments: &[String]) -> Result<()> {
         Some((chore, rest)) => match chore.as_str() {
             "test" => test::run(rest),
             "bench" => bench::run(rest),
+            "soak" => soak::run(rest),
             "help" | "--help" | "-h" => help(),
             other => Err(Failure::usage(format!(
                 "there is no chore {other:?}; `cargo xtask` lists them"

@@ -65,6 +65,9 @@ mod outcome;
 mod plan;
 mod presigned;
 mod progress;
+#[cfg(any(test, fuzzing))]
+#[doc(hidden)]
+pub mod properties;
 mod range;
 mod response;
 mod retry;

@@ -11,6 +11,7 @@ mod encryption;
 mod errors;
 mod faults;
 mod faults_on_the_wire;
+mod garbage;
 mod listings;
 mod log;
 mod metadata;

@@ -136,9 +136,15 @@ pub(crate) struct Header {
 
 /// Lays a header out, owner block and padding included. `None` if the identity is too long to be true.
 pub(crate) fn encode_header(identity: &Identity, nonce: u64, owner: &OwnerBlock) -> Option<Vec<u8>> {
-    let json = serde_json::to_vec(identity)
-        .ok()
-        .filter(|json| json.len() <= MAX_IDENTITY_LEN)?;
+    let json = serde_json::to_vec(identity).ok()?;
+    lay_out_header(&json, nonce, owner)
+}
+
+/// The same for an identity that is JSON already.
+pub(super) fn lay_out_header(json: &[u8], nonce: u64, owner: &OwnerBlock) -> Option<Vec<u8>> {
+    if json.len() > MAX_IDENTITY_LEN {
+        return None;
+    }
     let mut bytes = vec![0; (IDENTITY_AT + json.len()).next_multiple_of(ALIGNMENT)];
     put(&mut bytes, 0, &MAGIC);
     put(&mut bytes, VERSION_AT, &VERSION.to_le_bytes());
@@ -148,10 +154,10 @@ pub(crate) fn encode_header(identity: &Identity, nonce: u64, owner: &OwnerBlock)
         &u32::try_from(json.len()).ok()?.to_le_bytes(),
     );
     put(&mut bytes, NONCE_AT, &nonce.to_le_bytes());
-    let crc = header_crc(&bytes[..HEADER_CRC_AT], &json);
+    let crc = header_crc(&bytes[..HEADER_CRC_AT], json);
     put(&mut bytes, HEADER_CRC_AT, &crc.to_le_bytes());
     put(&mut bytes, usize::try_from(OWNER_AT).ok()?, &owner.encode());
-    put(&mut bytes, IDENTITY_AT, &json);
+    put(&mut bytes, IDENTITY_AT, json);
     Some(bytes)
 }
 
@@ -222,14 +228,12 @@ impl Record {
             Self::Settled(range) => (range, Crc64::EMPTY, SETTLED),
             Self::Forgotten(range) => (range, Crc64::EMPTY, FORGOTTEN),
         };
-        let mut bytes = [0; RECORD_LEN];
-        put(&mut bytes, 0, &range.start().to_le_bytes());
-        put(&mut bytes, 8, &range.len().to_le_bytes());
-        put(&mut bytes, 16, &crc.0.to_le_bytes());
-        put(&mut bytes, 24, &kind.to_le_bytes());
-        let check = record_check(&bytes[..28], nonce, index);
-        put(&mut bytes, 28, &check.to_le_bytes());
-        bytes
+        let mut fields = [0; RECORD_LEN - 4];
+        put(&mut fields, 0, &range.start().to_le_bytes());
+        put(&mut fields, 8, &range.len().to_le_bytes());
+        put(&mut fields, 16, &crc.0.to_le_bytes());
+        put(&mut fields, 24, &kind.to_le_bytes());
+        seal_record(fields, nonce, index)
     }
 
     /// Reads the record at place `index`. `None`: torn, damaged, from elsewhere, or of a kind that is not known.
@@ -251,6 +255,14 @@ impl Record {
             _ => None,
         }
     }
+}
+
+/// Puts its checksum behind the record.
+pub(super) fn seal_record(fields: [u8; RECORD_LEN - 4], nonce: u64, index: u64) -> [u8; RECORD_LEN] {
+    let mut bytes = [0; RECORD_LEN];
+    put(&mut bytes, 0, &fields);
+    put(&mut bytes, 28, &record_check(&fields, nonce, index).to_le_bytes());
+    bytes
 }
 
 /// Low half of a CRC-64 over the record, the journal it belongs to, and its place in it.

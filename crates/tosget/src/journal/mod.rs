@@ -5,6 +5,8 @@
 
 pub(crate) mod format;
 mod owner;
+#[cfg(any(test, fuzzing))]
+pub(crate) mod properties;
 
 use std::io;
 use std::path::{Path, PathBuf};

@@ -6,6 +6,8 @@ mod answer;
 mod body;
 pub(crate) mod by_url;
 pub(crate) mod connect;
+#[cfg(any(test, fuzzing))]
+pub(crate) mod properties;
 mod raw_trailer;
 mod refusal;
 mod request;

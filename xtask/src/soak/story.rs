@@ -1,0 +1,262 @@
+//! One story, drawn by lot before it is played: an object, and what happens to its download run after run.
+
+use std::time::Duration;
+
+use fastrand::Rng;
+
+use super::content::Content;
+use super::fault::{self, Fault, Nature, Server};
+use super::tampering::Tampering;
+
+/// Everything that is chosen; how far a run gets before it is killed is not, since that is a matter of time.
+#[derive(Clone, Debug)]
+pub(crate) struct Story {
+    pub(crate) number: u64,
+    pub(crate) object: Content,
+    pub(crate) subject: Subject,
+    pub(crate) checkpoint: Checkpoint,
+    pub(crate) grants_range_crc: bool,
+    pub(crate) acts: Vec<Act>,
+    /// Arguments of the last run, which nothing disturbs.
+    pub(crate) calm: Vec<String>,
+}
+
+/// How the object is asked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Subject {
+    /// Signed, by bucket and key.
+    Name,
+    /// By a public URL.
+    Url,
+}
+
+/// Where the journal is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Checkpoint {
+    Beside,
+    File,
+    Directory,
+    Nowhere,
+}
+
+/// One run of the command, and what is done before and after it.
+#[derive(Clone, Debug)]
+pub(crate) struct Act {
+    /// What the object becomes before the run.
+    pub(crate) replacement: Option<Content>,
+    pub(crate) faults: Vec<Fault>,
+    /// Bytes per second that the server sends in all.
+    pub(crate) bandwidth: Option<u64>,
+    pub(crate) arguments: Vec<String>,
+    pub(crate) ending: Ending,
+    /// When a second process is started on the same destination, and with what.
+    pub(crate) rival: Option<(Duration, Vec<String>)>,
+    /// What is done to our files afterwards.
+    pub(crate) tampering: Vec<Tampering>,
+}
+
+/// How a run is ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Ending {
+    ByItself,
+    Killed(Duration),
+    Interrupted(Duration),
+    /// A second signal while the first one is being obeyed.
+    InterruptedTwice(Duration, Duration),
+    Stopped {
+        after: Duration,
+        time: Duration,
+        then: Afterwards,
+    },
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Afterwards {
+    GoesOn,
+    IsKilled,
+}
+
+/// Runs that are disturbed in one story, at most.
+const MOST_ACTS: u8 = 5;
+
+impl Story {
+    /// Story `number` of a soak; the same for the same `seed` and `number`, whoever plays it and when.
+    pub(crate) fn draw(seed: u64, number: u64) -> Self {
+        // Neighbouring numbers must not give neighbouring generators.
+        let mut rng = Rng::with_seed(seed ^ number.wrapping_mul(0x9e37_79b9_7f4a_7c15));
+        let rng = &mut rng;
+        let object = Content {
+            seed: rng.u64(..),
+            size: draw_size(rng),
+        };
+        let server = if rng.u8(..8) == 0 {
+            Server::MayHide
+        } else {
+            Server::MayLie
+        };
+        // Who forbids reading back takes what a disk altered.
+        let is_disk_trusted = rng.u8(..5) == 0;
+        let acts = (0..rng.u8(1..=MOST_ACTS))
+            .map(|_| Act::draw(rng, &key(number), object, server, is_disk_trusted))
+            .collect();
+        Self {
+            number,
+            object,
+            subject: if rng.u8(..3) == 0 {
+                Subject::Url
+            } else {
+                Subject::Name
+            },
+            checkpoint: [
+                Checkpoint::Beside,
+                Checkpoint::Beside,
+                Checkpoint::Beside,
+                Checkpoint::File,
+                Checkpoint::Directory,
+                Checkpoint::Nowhere,
+            ][rng.usize(..6)],
+            grants_range_crc: rng.bool(),
+            acts,
+            calm: [sizes(rng), vec!["--json".to_owned()]].concat(),
+        }
+    }
+
+    pub(crate) fn key(&self) -> String {
+        key(self.number)
+    }
+}
+
+fn key(number: u64) -> String {
+    format!("story-{number}/object")
+}
+
+fn draw_size(rng: &mut Rng) -> u64 {
+    match rng.u8(..20) {
+        0 => 0,
+        1 => rng.u64(1..100_000),
+        2..=4 => rng.u64(16 << 20..64 << 20),
+        _ => rng.u64(1 << 20..16 << 20),
+    }
+}
+
+impl Act {
+    fn draw(rng: &mut Rng, key: &str, object: Content, server: Server, is_disk_trusted: bool) -> Self {
+        let faults: Vec<Fault> = (0..rng.u8(..4))
+            .map(|_| fault::draw(rng, server, key, object))
+            .collect();
+        let replaces = server == Server::MayLie && rng.u8(..8) == 0;
+        let tampering = if is_disk_trusted {
+            0
+        } else {
+            rng.u8(..6).saturating_sub(2)
+        };
+        Self {
+            replacement: replaces.then(|| fault::replacement(rng, object)),
+            faults,
+            bandwidth: (rng.u8(..3) > 0).then(|| (object.size * rng.u64(1..20) / 4).max(1 << 20)),
+            arguments: arguments(rng, is_disk_trusted),
+            ending: Ending::draw(rng),
+            rival: (rng.u8(..6) == 0).then(|| (moment(rng), arguments(rng, is_disk_trusted))),
+            tampering: (0..tampering).map(|_| Tampering::draw(rng)).collect(),
+        }
+    }
+
+    pub(crate) fn has(&self, natures: &[Nature]) -> bool {
+        self.faults.iter().any(|fault| natures.contains(&fault.nature))
+    }
+}
+
+impl Ending {
+    fn draw(rng: &mut Rng) -> Self {
+        match rng.u8(..10) {
+            0 | 1 => Self::ByItself,
+            2..=5 => Self::Killed(moment(rng)),
+            6 => Self::Interrupted(moment(rng)),
+            7 => Self::InterruptedTwice(moment(rng), Duration::from_micros(rng.u64(..5000))),
+            _ => Self::Stopped {
+                after: moment(rng),
+                time: moment(rng),
+                then: if rng.bool() {
+                    Afterwards::GoesOn
+                } else {
+                    Afterwards::IsKilled
+                },
+            },
+        }
+    }
+}
+
+/// Short ones are as likely as long ones: much happens at the beginning.
+fn moment(rng: &mut Rng) -> Duration {
+    Duration::from_micros(1 << rng.u32(12..21)).mul_f64(1.0 + rng.f64())
+}
+
+fn arguments(rng: &mut Rng, is_disk_trusted: bool) -> Vec<String> {
+    let mut arguments = sizes(rng);
+    let mut add = |words: &[&str]| arguments.extend(words.iter().map(|&word| word.to_owned()));
+    add(&["--idle-timeout", ["300ms", "1s", "2s"][rng.usize(..3)]]);
+    add(&["--max-retries", ["0", "1", "3", "6"][rng.usize(..4)]]);
+    match rng.u8(..4) {
+        0 => add(&["--recheck", "always"]),
+        1 if is_disk_trusted => add(&["--recheck", "never"]),
+        _ => {}
+    }
+    if rng.u8(..4) == 0 {
+        add(&["--limit-rate", ["2MiB", "8MiB", "40MiB"][rng.usize(..3)]]);
+    }
+    if rng.u8(..3) == 0 {
+        add(&["--on-change", "restart:2"]);
+    }
+    if rng.u8(..4) == 0 {
+        add(&["--no-range-crc"]);
+    }
+    if rng.u8(..4) == 0 {
+        add(&["--preserve-mtime"]);
+    }
+    if rng.u8(..4) > 0 {
+        add(&["--json"]);
+    }
+    arguments
+}
+
+/// What may differ from run to run without any trouble at all.
+fn sizes(rng: &mut Rng) -> Vec<String> {
+    let part_size = ["100KB", "300KiB", "1MiB", "5MB", "20MiB"][rng.usize(..5)];
+    let task_num = ["1", "2", "4", "8", "16"][rng.usize(..5)];
+    ["--part-size", part_size, "--task-num", task_num]
+        .map(str::to_owned)
+        .to_vec()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_seed_tells_the_same_stories_again() {
+        let told = |seed| {
+            format!(
+                "{:?}",
+                (1..50)
+                    .map(|number| Story::draw(seed, number))
+                    .collect::<Vec<_>>()
+            )
+        };
+        assert_eq!(told(7), told(7));
+        assert_ne!(told(7), told(8));
+    }
+
+    #[test]
+    fn what_nothing_could_notice_is_not_asked_for() {
+        for story in (1..2000).map(|number| Story::draw(3, number)) {
+            let has = |natures: &[Nature]| story.acts.iter().any(|act| act.has(natures));
+            assert!(
+                !(has(&[Nature::Hiding]) && has(&[Nature::Lying, Nature::Replacing])),
+                "{story:?}"
+            );
+            let forbids = |act: &Act| act.arguments.contains(&"never".to_owned());
+            let is_altered = story.acts.iter().any(|act| !act.tampering.is_empty());
+            assert!(!(is_altered && story.acts.iter().any(forbids)), "{story:?}");
+        }
+    }
+}
