@@ -62,7 +62,7 @@ impl Session {
 
     /// Gives the file the object's time, if the caller wants that and the server told it. Before it is sealed: the seal tells
     /// the next run by which time it knows the file.
-    async fn preserve_mtime(&self, spec: &Spec) -> Result<(), Error> {
+    async fn preserve_mtime(&mut self, spec: &Spec) -> Result<(), Error> {
         let Some(time) = self.head.last_modified.filter(|_| spec.preserve_mtime) else {
             return Ok(());
         };

@@ -319,3 +319,15 @@ async fn the_file_gets_the_objects_time_where_the_caller_wants_that() {
     let written = std::time::SystemTime::UNIX_EPOCH + Duration::from_secs(1_704_164_645);
     assert_eq!((modified, done.object.last_modified), (written, Some(written)));
 }
+
+#[tokio::test]
+async fn a_download_can_be_given_to_another_thread() {
+    let world = World::new().await;
+    world.emulator.put_object(BUCKET, "k", "hello");
+    let (client, request) = (world.client(), world.request("k"));
+    let download = tokio::spawn(async move { client.download_file(request).await });
+    download.await.expect("no panic").expect("downloads");
+    let (client, head) = (world.client(), HeadObject::new(BUCKET, "k"));
+    let question = tokio::spawn(async move { client.head_object(head).await });
+    question.await.expect("no panic").expect("there");
+}
