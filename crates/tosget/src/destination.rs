@@ -87,11 +87,13 @@ fn ends_in_separator(path: &Path) -> bool {
 
 /// Follows a link at the end, since the user named it.
 fn is_directory(storage: &dyn Storage, path: &Path) -> Result<bool, BadDestination> {
-    let look = |path: &Path| {
-        storage.stat(path).map_err(|source| BadDestination::Look {
+    let look = |path: &Path| match storage.stat(path) {
+        // Below a file there is nothing.
+        Err(error) if error.kind() == io::ErrorKind::NotADirectory => Ok(None),
+        looked => looked.map_err(|source| BadDestination::Look {
             path: Shown(path).to_string(),
             source,
-        })
+        }),
     };
     match look(path)?.map(|stat| stat.kind) {
         Some(FileKind::Symlink) => {
@@ -442,6 +444,24 @@ mod tests {
             matches!(result, Err(BadDestination::CheckpointIsDestination(_))),
             "{result:?}"
         );
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_link_is_a_directory_where_it_leads_to_one_and_a_file_in_any_other_case() {
+        let folder = folder();
+        let path = |name: &str| folder.path().join(name);
+        fs::write(path("file"), "content").expect("written");
+        fs::create_dir(path("directory")).expect("created");
+        for (name, to, expected) in [
+            ("to-file", "file", "to-file"),
+            ("to-nothing", "nothing", "to-nothing"),
+            ("to-directory", "directory", "to-directory/k"),
+        ] {
+            std::os::unix::fs::symlink(path(to), path(name)).expect("linked");
+            let resolved = resolve(&SystemStorage, &path(name), "k").expect("a destination");
+            assert_eq!(resolved, Destination::File(path(expected)));
+        }
     }
 
     #[cfg(unix)]

@@ -3,13 +3,20 @@
 mod support;
 
 mod addressing;
+mod attacks;
 mod conditions;
 mod encryption;
 mod examples;
 mod faults;
+mod hostile_disk;
+mod hostile_network;
+mod hostile_server;
 mod journeys;
 mod kinds;
 mod logging;
+mod machine;
 mod presigned;
 mod refusals;
+mod reliability_table;
 mod traffic_limit;
+mod wire;
