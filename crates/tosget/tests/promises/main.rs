@@ -3,6 +3,7 @@
 mod support;
 
 mod addressing;
+mod compared;
 mod conditions;
 mod encryption;
 mod examples;
