@@ -5,9 +5,7 @@ use std::fs;
 use std::sync::mpsc;
 
 use tos_emulator::{FaultRule, Verdict};
-use tosget::{
-    CancelHook, DEFAULT_TASK_NUM, DataTransferType, DownloadEventType, DownloadFile, ErrorKind, Verification,
-};
+use tosget::{CancelHook, DataTransferType, DownloadEventType, DownloadFile, ErrorKind, Verification};
 
 use super::{HANGS, LAST, SEED, SIZE, assert_is_virtual, overwrite, told};
 use crate::support::{BUCKET, MIB, World, chain};
@@ -285,7 +283,6 @@ async fn g16_a_request_may_be_used_again() {
 
 #[tokio::test]
 async fn g17_tasks_that_failed_together_do_not_come_back_together() {
-    assert!(DEFAULT_TASK_NUM > 1);
     let world = World::new().await;
     world.emulator.put_virtual(BUCKET, "k", 17 * MIB, SEED);
     let refusal = Verdict::status(503, "ServiceUnavailable");
