@@ -56,6 +56,7 @@ impl TosClient {
     /// is not recorded and the next call reads back what is there before it believes it.
     pub async fn download_file(&self, request: DownloadFile) -> Result<DownloadFileOutput> {
         let (source, spec) = request.into_spec(&self.parts)?;
+        let _turn = self.parts.turns.take(&spec.cancel).await;
         self.engine(source).run(spec).await
     }
 
@@ -107,5 +108,26 @@ impl TosClientBuilder {
 impl From<ConfigError> for Error {
     fn from(error: ConfigError) -> Self {
         Self::invalid_argument(error.to_string())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::credentials::Credentials;
+
+    /// Callers spawn them, and runtimes move what is spawned from thread to thread.
+    #[test]
+    fn what_a_client_promises_can_be_spawned() {
+        fn is_send(_: impl Send) {}
+        let built = TosClient::builder()
+            .endpoint("http://tos.test")
+            .region("cn-beijing")
+            .credentials(Credentials::new("a", "s"))
+            .build();
+        let client = built.expect("a client");
+        is_send(client.download_file(DownloadFile::new("bucket", "k", "k")));
+        is_send(client.head_object(HeadObject::new("bucket", "k")));
+        is_send(client.pre_signed_url(PreSignedUrl::new("bucket", "k")));
     }
 }

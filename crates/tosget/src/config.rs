@@ -22,11 +22,15 @@ use crate::source::tos::connect::{Proxy, ProxyUrlError, Settings, Tls, TlsError,
 use crate::source::tos::transport::Transport;
 use crate::source::tos::{TosSettings, TosSource};
 use crate::source::{Source, Timeouts};
+use crate::turns::Turns;
 
 /// The same as the official SDKs'.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 const IDLE_TIMEOUT: Duration = Duration::from_secs(30);
 const MAX_CONNECTIONS: usize = 1024;
+
+/// With eight connections and two files each, they fit into the 1024 open files that most systems grant a process.
+const MAX_DOWNLOADS: usize = 100;
 
 /// Builds a client: an endpoint or a region, credentials, and whatever else should differ from the defaults.
 ///
@@ -41,6 +45,7 @@ pub struct TosClientBuilder {
     timeouts: Timeouts,
     max_retry_count: Option<u32>,
     max_connections: usize,
+    max_downloads: usize,
     enable_crc: bool,
     range_crc: bool,
     tls: TlsSettings,
@@ -71,6 +76,7 @@ impl TosClientBuilder {
             },
             max_retry_count: None,
             max_connections: MAX_CONNECTIONS,
+            max_downloads: MAX_DOWNLOADS,
             enable_crc: true,
             range_crc: true,
             tls: TlsSettings {
@@ -156,6 +162,16 @@ impl TosClientBuilder {
     /// Connections in use at the same time, over all downloads of this client (default 1024); more requests wait.
     pub fn max_connections(mut self, count: usize) -> Self {
         self.max_connections = count;
+        self
+    }
+
+    /// Downloads under way at the same time, over all clones of this client (default 100); more of them wait, with nothing
+    /// open and nothing asked.
+    ///
+    /// Each takes two open files, and as many connections as it has tasks, up to [`max_connections`](Self::max_connections)
+    /// in all.
+    pub fn max_downloads(mut self, count: usize) -> Self {
+        self.max_downloads = count;
         self
     }
 
@@ -245,6 +261,7 @@ impl TosClientBuilder {
             service: site.map(|site| self.service(site, &transport)).transpose()?,
             transport,
             tls,
+            turns: Turns::new(self.max_downloads),
             timeouts: self.timeouts,
             max_retry_count: self.max_retry_count,
             enable_crc: self.enable_crc,
@@ -287,6 +304,7 @@ impl TosClientBuilder {
             ("connect_timeout", self.timeouts.connect.is_zero()),
             ("idle_timeout", self.timeouts.idle.is_zero()),
             ("max_connections", self.max_connections == 0),
+            ("max_downloads", self.max_downloads == 0),
         ];
         match zero.iter().find(|(_, is_zero)| *is_zero) {
             Some((name, _)) => Err(ConfigError::Zero(name)),
@@ -328,6 +346,7 @@ impl fmt::Debug for TosClientBuilder {
             .field("timeouts", &self.timeouts)
             .field("max_retry_count", &self.max_retry_count)
             .field("max_connections", &self.max_connections)
+            .field("max_downloads", &self.max_downloads)
             .field("enable_crc", &self.enable_crc)
             .field("range_crc", &self.range_crc)
             .field("tls", &self.tls)
@@ -342,6 +361,7 @@ pub(crate) struct ClientParts {
     service: Option<Service>,
     transport: Arc<Transport>,
     tls: Arc<Tls>,
+    pub(crate) turns: Turns,
     pub(crate) timeouts: Timeouts,
     max_retry_count: Option<u32>,
     pub(crate) enable_crc: bool,
@@ -479,6 +499,7 @@ mod tests {
         assert!(refusal(builder().idle_timeout(Duration::ZERO)).contains("idle_timeout"));
         assert!(refusal(builder().connect_timeout(Duration::ZERO)).contains("connect_timeout"));
         assert!(refusal(builder().max_connections(0)).contains("max_connections"));
+        assert!(refusal(builder().max_downloads(0)).contains("max_downloads"));
         assert!(refusal(builder().user_agent_suffix("a\r\nb: c")).contains("user agent"));
         assert!(refusal(builder().proxy("socks5://h:1")).contains("proxy"));
         assert!(refusal(builder().proxy_credentials("u", "p")).contains("without a proxy"));

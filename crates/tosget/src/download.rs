@@ -6,6 +6,7 @@ mod terms;
 use std::num::{NonZeroU64, NonZeroUsize};
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
 use crate::cancel::CancelHook;
 use crate::conditions::AskedConditions;
@@ -180,7 +181,8 @@ impl DownloadFile {
 
     /// Calls `listener` with the progress: when the object is known, as bytes come, and at the end.
     ///
-    /// Calls come from a thread of its own, at most 50 times a second, one at a time and not beside those of
+    /// Calls come from a thread of its own, at most 50 times a second (see
+    /// [`with_data_transfer_interval`](Self::with_data_transfer_interval)), one at a time and not beside those of
     /// [`with_download_event_listener`](Self::with_download_event_listener). A slow listener does not slow the transfer:
     /// what comes meanwhile is told in one call. One that panics is not called again. The download returns after the last
     /// call, unless a single one takes longer than 5 s; so a listener must not wait for the download's end.
@@ -189,6 +191,15 @@ impl DownloadFile {
         listener: impl FnMut(DataTransferStatus) + Send + 'static,
     ) -> Self {
         self.listeners.set_data_transfer(listener);
+        self
+    }
+
+    /// Time between two calls of the data transfer listener that tell of bytes (default 20 ms, at least 1 ms): what comes
+    /// meanwhile is told in one. Start and end are always told at once.
+    pub fn with_data_transfer_interval(mut self, interval: Duration) -> Self {
+        // Less would keep a thread busy with looking.
+        self.listeners
+            .set_transfer_interval(interval.max(Duration::from_millis(1)));
         self
     }
 

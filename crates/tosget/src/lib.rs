@@ -79,6 +79,7 @@ mod terms;
 mod testing;
 mod traffic_limit;
 mod transfer;
+mod turns;
 mod verify;
 
 pub use cancel::CancelHook;

@@ -201,6 +201,9 @@ pub struct HeadObjectOutput {
     pub request_id: Option<String>,
     /// Second id of that request (`x-tos-id-2`).
     pub id2: Option<String>,
+    /// All headers of that answer as they came, for what has no field here: names in lower case, lines of the same name
+    /// joined by a comma. A download's answer is that to its first ranged GET, so its `content-length` is that of a range.
+    pub headers: BTreeMap<String, String>,
 }
 
 impl HeadObjectOutput {

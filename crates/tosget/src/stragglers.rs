@@ -18,8 +18,13 @@ const MEMORY: Duration = Duration::from_secs(20);
 /// A task is a straggler if it brings less than this part of what its siblings bring.
 const SLOWNESS: f64 = 8.0;
 
-/// Until the first byte, a task has this many times as long as others took for theirs.
-const FIRST_BYTE_PATIENCE: u32 = 3;
+/// … and by this many times as long as others waited for their first byte: what a server or a long line takes for that is no
+/// slowness.
+const FIRST_BYTES: u32 = 3;
+
+/// A connection whose rate grows like this from one window to its second half is still starting (TCP's slow start doubles
+/// with every round trip).
+const STARTING: f64 = 1.25;
 
 /// As many tasks that have ended are remembered, for when there are too few siblings left to compare with.
 const ENDED: usize = 16;
@@ -138,19 +143,19 @@ impl Stragglers {
         let Some(window) = self.window(track, typical) else {
             return false;
         };
-        track
-            .rate(now, window)
-            .is_some_and(|rate| rate * SLOWNESS < typical)
+        let Some(rate) = track.rate(now, window) else {
+            return false;
+        };
+        rate * SLOWNESS < typical && !track.is_starting(now, window, rate)
     }
 
     /// By how much time the task is judged; `None` if that is longer than anything is remembered.
     fn window(&self, track: &Track, typical: f64) -> Option<Duration> {
         let worth = Duration::try_from_secs_f64(WORTH_COMPARING / typical).ok()?;
-        let mut window = WINDOW.max(worth);
-        if !track.has_first_byte {
-            let others = median(self.first_bytes.iter().map(Duration::as_secs_f64)).unwrap_or_default();
-            window = window.max(Duration::from_secs_f64(others) * FIRST_BYTE_PATIENCE);
-        }
+        let first_byte = median(self.first_bytes.iter().map(Duration::as_secs_f64)).unwrap_or_default();
+        let window = WINDOW
+            .max(worth)
+            .max(Duration::from_secs_f64(first_byte) * FIRST_BYTES);
         // A piece that is slow wherever it is asked for is left in peace for longer and longer.
         let window = window.checked_mul(1u32.checked_shl(track.times)?)?;
         (window < MEMORY).then_some(window)
@@ -181,6 +186,13 @@ impl Track {
         let (_, received) = self.samples.back()?;
         let elapsed = now.saturating_sub(*from).as_secs_f64();
         Some((received - before) as f64 / elapsed)
+    }
+
+    fn is_starting(&self, now: Duration, window: Duration, rate: f64) -> bool {
+        rate > 0.0
+            && self
+                .rate(now, window / 2)
+                .is_some_and(|recent| recent > STARTING * rate)
     }
 }
 
@@ -274,14 +286,15 @@ mod tests {
         for task in 0..4 {
             stragglers.began(task, 0, Duration::ZERO);
         }
-        for task in 0..3 {
-            stragglers.ended(task, 20_000_000, Duration::from_secs(1));
-        }
         let sign = |received| Sign {
             task: 3,
             received,
             waits_for_network: true,
         };
+        assert_eq!(stragglers.look(TICK, &[sign(1)]), NOBODY);
+        for task in 0..3 {
+            stragglers.ended(task, 20_000_000, Duration::from_secs(1));
+        }
         assert_eq!(
             stragglers.look(Duration::from_secs(1), &[sign(9_000_000)]),
             NOBODY
@@ -334,6 +347,40 @@ mod tests {
                 .map(|(task, began)| Sign {
                     task: *task,
                     received: (10e6 * (now - *began).saturating_sub(slow_start).as_secs_f64()) as u64,
+                    waits_for_network: true,
+                })
+                .collect();
+            assert_eq!(stragglers.look(now, &signs), NOBODY, "at {now:?}");
+        }
+    }
+
+    #[test]
+    fn a_connection_that_is_still_starting_on_a_long_line_is_left_alone() {
+        let round_trip = Duration::from_millis(200);
+        let mut stragglers = Stragglers::default();
+        for task in 0..4 {
+            stragglers.began(task, 0, Duration::ZERO);
+        }
+        // Three are at full speed, the fourth doubles what it gets with each round trip.
+        let mut now = Duration::ZERO;
+        let (mut slow_start, mut burst) = (0, 14_600);
+        while now < Duration::from_secs(3) {
+            now += TICK;
+            if now.as_millis().is_multiple_of(round_trip.as_millis()) && now > round_trip {
+                slow_start += burst;
+                burst = (2 * burst).min(2_000_000);
+            }
+            let full = if now > round_trip {
+                10_000 * now.as_millis() as u64
+            } else {
+                0
+            };
+            let received = [full, full, full, slow_start];
+            let signs: Vec<Sign> = (0..)
+                .zip(received)
+                .map(|(task, received)| Sign {
+                    task,
+                    received,
                     waits_for_network: true,
                 })
                 .collect();

@@ -34,14 +34,15 @@ pub(crate) enum OpenTemporary {
     Absent,
 }
 
-/// Which half of a commit failed.
+/// Proof that a verified content is durable. Only [`TemporaryFile::make_durable`] makes one, and only it can be committed.
 #[derive(Debug)]
-pub(crate) enum CommitError {
-    /// After a failed fsync the kernel may have dropped the very pages that failed: the bytes can't be trusted, even
-    /// if they read back well.
-    NotDurable(Error),
-    /// The bytes are durable; the name is not, or not given.
-    NotNamed(Error),
+pub(crate) struct Durable(Verified);
+
+impl Durable {
+    /// What it is proof of, besides.
+    pub(crate) fn verified(&self) -> &Verified {
+        &self.0
+    }
 }
 
 impl TemporaryFile {
@@ -150,19 +151,24 @@ impl TemporaryFile {
         })
     }
 
+    /// Makes the bytes durable. On failure none of them can be trusted: the kernel may have dropped the very pages that
+    /// failed, even if they read back well.
+    pub(crate) fn make_durable(&self, verified: Verified) -> Result<Durable, Error> {
+        match self.file.sync() {
+            Ok(()) => Ok(Durable(verified)),
+            Err(error) => Err(Error::disk("make durable", &self.path, error)),
+        }
+    }
+
     /// Makes the file the destination (invariant I6): its bytes are durable before it gets the name, and the name
-    /// is durable before this returns. Only a [`Verified`] content can be committed.
-    pub(crate) fn commit(self, _proof: &Verified, destination: &Path) -> Result<(), CommitError> {
-        let durable = self.file.sync();
-        durable.map_err(|error| CommitError::NotDurable(Error::disk("make durable", &self.path, error)))?;
+    /// is durable before this returns.
+    pub(crate) fn commit(self, _proof: &Durable, destination: &Path) -> Result<(), Error> {
         let renamed = self.storage.rename(&self.path, destination);
         let doing = "rename the finished temporary file to";
-        renamed.map_err(|error| CommitError::NotNamed(Error::disk(doing, destination, error)))?;
+        renamed.map_err(|error| Error::disk(doing, destination, error))?;
         let directory = directory_of(destination);
         let synced = self.storage.sync_dir(directory);
-        synced.map_err(|error| {
-            CommitError::NotNamed(Error::disk("make the new name durable in", directory, error))
-        })
+        synced.map_err(|error| Error::disk("make the new name durable in", directory, error))
     }
 
     /// Removes the file.

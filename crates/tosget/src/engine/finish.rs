@@ -1,13 +1,14 @@
 //! The end of a download: prove the content, make it the destination, drop the journal.
 
+use std::path::PathBuf;
 use std::time::Instant;
 
 use super::prepare::Session;
-use super::{Spec, blocking, output};
+use super::{Spec, blocking, canceled, output};
 use crate::destination::aside;
 use crate::error::{Error, ErrorKind, Shown};
 use crate::outcome::DownloadFileOutput;
-use crate::temporary::CommitError;
+use crate::temporary::Durable;
 use crate::verify::{NotTheObject, Verified, verify};
 
 impl Session {
@@ -22,22 +23,46 @@ impl Session {
             Err(difference) => return Err(self.refuse(spec, difference).await),
         };
         self.preserve_mtime(spec).await?;
+        let durable;
+        (self, durable) = self.make_durable(spec, verified).await?;
         // Sealed before the rename: should we die right after it, the next run knows the destination for what it is.
         let stat = self.scratch.file.stat()?;
         self.recorder.release(Some(stat)).await?;
-        let (by, crc) = (verified.by(), verified.crc());
+        let (by, crc) = (durable.verified().by(), durable.verified().crc());
         let (head, destination) = (self.head.clone(), self.places.destination.clone());
         let set_aside = self.set_aside.take();
-        blocking(move || self.commit(&verified)).await?;
+        blocking(move || self.commit(&durable)).await?;
         Ok(DownloadFileOutput {
             set_aside,
             ..output(spec, head, destination, by, Some(crc), began)
         })
     }
 
+    /// Syncs the temporary file. That can take minutes on a slow disk: whoever cancels is not kept waiting for it.
+    async fn make_durable(
+        mut self: Box<Self>,
+        spec: &Spec,
+        verified: Verified,
+    ) -> Result<(Box<Self>, Durable), Error> {
+        let file = self.scratch.file.clone();
+        let synced = tokio::select! {
+            biased;
+            () = spec.cancel.canceled() => return Err(self.give_up(spec, canceled(), false).await),
+            synced = blocking(move || file.make_durable(verified)) => synced,
+        };
+        match synced {
+            Ok(durable) => Ok((self, durable)),
+            Err(error) => {
+                // No later run may believe any of it.
+                self.set_journal_aside().await;
+                Err(error)
+            }
+        }
+    }
+
     /// Gives the file the object's time, if the caller wants that and the server told it. Before it is sealed: the seal tells
     /// the next run by which time it knows the file.
-    async fn preserve_mtime(&self, spec: &Spec) -> Result<(), Error> {
+    async fn preserve_mtime(&mut self, spec: &Spec) -> Result<(), Error> {
         let Some(time) = self.head.last_modified.filter(|_| spec.preserve_mtime) else {
             return Ok(());
         };
@@ -49,26 +74,14 @@ impl Session {
         })
     }
 
-    /// Sync, rename, sync the directory, drop the journal: in this order (invariant I6).
-    fn commit(mut self: Box<Self>, proof: &Verified) -> Result<(), Error> {
+    /// Rename, sync the directory, drop the journal: in this order (invariant I6).
+    fn commit(mut self: Box<Self>, proof: &Durable) -> Result<(), Error> {
         let journal = self.recorder.path();
-        match (
-            self.scratch.file.clone().commit(proof, &self.places.destination),
-            &journal,
-        ) {
-            (Ok(()), _) => {}
-            (Err(CommitError::NotDurable(error)), Some(journal)) => {
-                // No later run may believe any of it.
-                if let Err(error) = self.engine.storage.rename(journal, &aside(journal)) {
-                    tracing::warn!(target: "tosget::checkpoint", %error, "the journal of bytes that are not durable could not be set aside");
-                }
-                return Err(error);
-            }
-            (Err(CommitError::NotNamed(error)), Some(journal)) => {
-                return Err(error.with_checkpoint(journal.clone()));
-            }
-            (Err(CommitError::NotDurable(error) | CommitError::NotNamed(error)), None) => return Err(error),
-        }
+        let committed = self.scratch.file.clone().commit(proof, &self.places.destination);
+        committed.map_err(|error| match &journal {
+            Some(journal) => error.with_checkpoint(journal.clone()),
+            None => error,
+        })?;
         // The temporary name is gone; nothing is left to remove.
         self.scratch.keep = true;
         if let Some(journal) = journal {
@@ -84,15 +97,8 @@ impl Session {
     /// The content is not the object's. The journal, which says it is, is set aside: no later run may believe it.
     async fn refuse(mut self: Box<Self>, spec: &Spec, difference: NotTheObject) -> Error {
         let mut message = format!("what was downloaded of {} is not the object", spec.object);
-        if let Some(journal) = self.recorder.path() {
-            let aside = aside(&journal);
+        if let Some(aside) = self.set_journal_aside().await {
             message.push_str(&format!("; its journal was kept as {}", Shown(&aside)));
-            self.recorder.close();
-            let storage = self.engine.storage.clone();
-            let renamed = blocking(move || storage.rename(&journal, &aside)).await;
-            if let Err(error) = renamed {
-                tracing::warn!(target: "tosget::checkpoint", %error, "the journal of a failed verification could not be set aside");
-            }
         }
         Error::new(ErrorKind::Verification, message)
             .with_source(difference)
@@ -100,5 +106,18 @@ impl Session {
                 "all of it was fetched twice, with the same result: a proxy on the way alters the bytes, or the CRC64 that the \
                  service keeps is wrong",
             )
+    }
+
+    /// Keeps the journal under another name, for whoever wants to know; returns that name.
+    async fn set_journal_aside(&mut self) -> Option<PathBuf> {
+        let journal = self.recorder.path()?;
+        let aside = aside(&journal);
+        self.recorder.close();
+        let (storage, to) = (self.engine.storage.clone(), aside.clone());
+        let renamed = blocking(move || storage.rename(&journal, &to)).await;
+        if let Err(error) = &renamed {
+            tracing::warn!(target: "tosget::checkpoint", %error, "a journal that must not be used again could not be set aside");
+        }
+        renamed.is_ok().then_some(aside)
     }
 }

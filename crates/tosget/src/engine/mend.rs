@@ -96,7 +96,7 @@ impl Session {
     }
 
     /// Reads the temporary file, and returns the CRC of each step.
-    async fn read_steps(self: Box<Self>, spec: &Spec) -> Result<(Box<Self>, Vec<Segment>), Error> {
+    async fn read_steps(mut self: Box<Self>, spec: &Spec) -> Result<(Box<Self>, Vec<Segment>), Error> {
         let size = self.pin.fingerprint.size;
         let at_once = spec.part_size.get().saturating_mul(spec.task_num.get() as u64);
         let len = at_once.max(size.div_ceil(MOST_STEPS));
@@ -115,7 +115,7 @@ impl Session {
         Ok((self, steps))
     }
 
-    async fn read_back(&self, range: ByteRange) -> Result<Crc64, Error> {
+    async fn read_back(&mut self, range: ByteRange) -> Result<Crc64, Error> {
         let file = self.scratch.file.clone();
         let crc = blocking(move || file.read_back(range)).await?;
         // A file that became shorter meanwhile has other bytes than any that could be fetched.

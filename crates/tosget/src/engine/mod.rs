@@ -1,7 +1,7 @@
 //! One download from beginning to end, as a sequence of steps that each prove the one before.
 //!
 //! ```text
-//! earlier ─▶ probe ─▶ prepare ─▶ collect (fetch, record, recheck) ─▶ mend ─▶ finish (verify, commit)
+//! earlier ─▶ probe ─▶ prepare ─▶ collect (fetch, record, recheck) ─▶ intact ─▶ mend ─▶ finish (verify, commit)
 //! ```
 //!
 //! The engine knows all the pieces and no face: no environment variable, no terminal, no command line.
@@ -10,6 +10,7 @@ mod collect;
 mod crew;
 mod earlier;
 mod finish;
+mod intact;
 mod mend;
 mod prepare;
 mod probe;
@@ -145,6 +146,7 @@ impl Engine {
             Prepared::AlreadyCommitted(done) => Ok(done.output(spec, narrator, began)),
             Prepared::Ready(session) => {
                 let session = session.collect(spec, narrator).await?;
+                let session = session.intact(spec, narrator).await?;
                 let session = session.mend(spec, narrator).await?;
                 narrator.transfer_succeeded();
                 let finished = session.finish(spec, began).await;

@@ -223,6 +223,10 @@ impl Preparation {
         if !is_it {
             return Ok(None);
         }
+        // The run that renamed it may have died before its name was durable.
+        let directory = directory_of(path);
+        let synced = self.engine.storage.sync_dir(directory);
+        synced.map_err(|error| Error::disk("make the new name durable in", directory, error))?;
         let journal = self.places.journal.as_deref().unwrap_or(path);
         self.engine
             .storage

@@ -126,7 +126,8 @@ async fn probe_fresh(
         Err((attempts, AttemptError::Server(server))) if server.status_code == 416 => {
             let head = question.head().await?;
             if head.object.content_length > 0 {
-                return Err(question.failed((attempts, AttemptError::Server(server))).await);
+                let fault = ResponseFault::Status(server.status_code);
+                return Err(question.failed((attempts, fault.into())).await);
             }
             return Ok(Probed {
                 pin: Pin::new(&head),

@@ -237,8 +237,9 @@ impl Error {
 
 fn kind_of_refusal(server: &TosServerError) -> ErrorKind {
     match server.status_code {
-        // If-Match failed: every read after the probe carries it.
-        412 => ErrorKind::ObjectChanged,
+        // If-Match failed: every read after the probe carries it. Or the object no longer has bytes that it had when the
+        // probe found it.
+        412 | 416 => ErrorKind::ObjectChanged,
         _ => ErrorKind::Server,
     }
 }
@@ -302,7 +303,7 @@ fn hint_for_refusal(server: &TosServerError) -> Option<String> {
                 offset.unwrap_or_default()
             ));
         }
-        (412, _) => "the object was replaced: download it again, the new one starts afresh",
+        (412 | 416, _) => "the object was replaced: download it again, the new one starts afresh",
         (401 | 403, _) => {
             "the credentials need the permission tos:GetObject (tos:GetObjectVersion for a version)"
         }
@@ -385,6 +386,11 @@ mod tests {
         assert_eq!(
             Error::from_attempt("read", 1, refusal(412, "PreconditionFailed")).kind(),
             ErrorKind::ObjectChanged
+        );
+        assert_eq!(
+            Error::from_attempt("read", 1, refusal(416, "InvalidRange")).kind(),
+            ErrorKind::ObjectChanged,
+            "it became shorter"
         );
     }
 

@@ -1,5 +1,6 @@
 //! What the service answers when it refuses: the fields its users know from every TOS SDK.
 
+use std::collections::BTreeMap;
 use std::error::Error;
 use std::fmt;
 use std::time::Duration;
@@ -24,6 +25,8 @@ pub struct TosServerError {
     pub host_id: String,
     /// Fine-grained error number, such as `0017-00000003` (`x-tos-ec`).
     pub ec: String,
+    /// What the server says was asked for (`Resource` in the body).
+    pub resource: String,
     /// What was asked for is a delete marker (`x-tos-delete-marker`): the object was deleted in a bucket with versions, and
     /// older ones may still be there.
     pub delete_marker: bool,
@@ -33,6 +36,8 @@ pub struct TosServerError {
     pub retry_after: Option<Duration>,
     /// The server's clock minus ours, in seconds, where it sent a `Date`.
     pub clock_offset: Option<i64>,
+    /// All headers of the answer: names in lower case, lines of the same name joined by a comma.
+    pub headers: BTreeMap<String, String>,
 }
 
 impl fmt::Display for TosServerError {

@@ -20,7 +20,8 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::object::ObjectId;
 use crate::progress::Progress;
 
-/// Progress is told this often at most: more than an eye can follow, less than a terminal minds.
+/// Progress is told this often at most, unless the caller wants something else: more than an eye can follow, less than a
+/// terminal minds.
 const BETWEEN_CALLS: Duration = Duration::from_millis(20);
 
 /// How long the thread sleeps where there is nothing to look at; it is woken by what is told.
@@ -33,9 +34,11 @@ type TransferListener = Arc<Mutex<dyn FnMut(DataTransferStatus) + Send>>;
 type EventListener = Arc<Mutex<dyn FnMut(DownloadEvent) + Send>>;
 
 /// Who wants to hear of a download.
-#[derive(Clone, Default)]
+#[derive(Clone)]
 pub(crate) struct Listeners {
     transfer: Option<TransferListener>,
+    /// Time between two calls that tell of bytes.
+    transfer_interval: Duration,
     events: Option<EventListener>,
     stream: Option<StreamEnd>,
 }
@@ -43,6 +46,10 @@ pub(crate) struct Listeners {
 impl Listeners {
     pub(crate) fn set_data_transfer(&mut self, listener: impl FnMut(DataTransferStatus) + Send + 'static) {
         self.transfer = Some(Arc::new(Mutex::new(listener)));
+    }
+
+    pub(crate) fn set_transfer_interval(&mut self, interval: Duration) {
+        self.transfer_interval = interval;
     }
 
     pub(crate) fn set_download_event(&mut self, listener: impl FnMut(DownloadEvent) + Send + 'static) {
@@ -53,6 +60,17 @@ impl Listeners {
         let (end, events) = DownloadEvents::new();
         self.stream = Some(end);
         events
+    }
+}
+
+impl Default for Listeners {
+    fn default() -> Self {
+        Self {
+            transfer: None,
+            transfer_interval: BETWEEN_CALLS,
+            events: None,
+            stream: None,
+        }
     }
 }
 
@@ -200,6 +218,7 @@ impl Calls {
         let (ending, ended) = watch::channel(());
         let mut caller = Caller {
             transfer: listeners.transfer.clone(),
+            transfer_interval: listeners.transfer_interval,
             events: listeners.events.clone(),
             progress: progress.clone(),
             call_began: call_began.clone(),
@@ -242,6 +261,7 @@ impl Drop for Calls {
 /// The thread that calls.
 struct Caller {
     transfer: Option<TransferListener>,
+    transfer_interval: Duration,
     events: Option<EventListener>,
     progress: Progress,
     call_began: Arc<Mutex<Option<Instant>>>,
@@ -265,7 +285,7 @@ impl Caller {
                 Next::Nothing => {}
                 Next::Closed => return,
             }
-            if self.last_look.elapsed() >= BETWEEN_CALLS {
+            if self.last_look.elapsed() >= self.transfer_interval {
                 self.look_at_progress();
             }
         }
@@ -274,7 +294,7 @@ impl Caller {
     /// Without a transfer whose progress is to be told there is nothing to look at.
     fn patience(&self) -> Duration {
         match (&self.transfer, &self.running) {
-            (Some(_), Some(_)) => BETWEEN_CALLS,
+            (Some(_), Some(_)) => self.transfer_interval,
             _ => NOTHING_TO_LOOK_AT,
         }
     }

@@ -76,8 +76,9 @@ pub(crate) struct RangeResponse {
 
 /// The payload of an answer, any framing undone.
 ///
-/// Idle time is judged by the reader, not here: a body has no deadline of its own. `Sync`, because a session holds one
-/// and lends itself out while it waits; without, no download could be given to `tokio::spawn`.
+/// Idle time is judged by the reader, not here: a body has no deadline of its own.
+///
+/// `Sync` because a download that holds one is lent across awaits, and its future has to be `Send`.
 pub(crate) trait Body: Send + Sync + fmt::Debug {
     /// The next piece of payload, not empty; `None` after the last one. Ends early without an error only if
     /// the server ended the message so: the reader counts.

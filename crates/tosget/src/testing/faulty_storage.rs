@@ -4,6 +4,7 @@
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Arc, Mutex};
 use std::time::SystemTime;
 
@@ -25,6 +26,8 @@ struct Fuse {
     /// The call that burns the fuse down.
     fatal: Option<&'static str>,
     bytes_read: AtomicU64,
+    /// Syncs of temporary files last until the other end of this goes.
+    stuck: Option<Mutex<Receiver<()>>>,
     /// What was done to which file, for the calls whose order matters.
     log: Mutex<Vec<(&'static str, PathBuf)>>,
 }
@@ -38,14 +41,7 @@ impl FaultyStorage {
     /// Every call from the `length`th (from 0) on fails: what is on disk stays as it was, as after a kill.
     pub(crate) fn dies_at(length: u64) -> Self {
         Self {
-            fuse: Arc::new(Fuse {
-                calls: AtomicU64::new(0),
-                length,
-                once: false,
-                fatal: None,
-                bytes_read: AtomicU64::new(0),
-                log: Mutex::default(),
-            }),
+            fuse: Arc::new(Fuse::of_length(length)),
         }
     }
 
@@ -60,30 +56,30 @@ impl FaultyStorage {
     }
 
     fn dies_at_the_first(call: &'static str) -> Self {
-        Self {
-            fuse: Arc::new(Fuse {
-                calls: AtomicU64::new(0),
-                length: u64::MAX / 2,
-                once: false,
-                fatal: Some(call),
-                bytes_read: AtomicU64::new(0),
-                log: Mutex::default(),
-            }),
-        }
+        let fuse = Fuse {
+            fatal: Some(call),
+            ..Fuse::of_length(u64::MAX / 2)
+        };
+        Self { fuse: Arc::new(fuse) }
     }
 
     /// Only the `length`th call (from 0) fails.
     pub(crate) fn fails_once_at(length: u64) -> Self {
-        Self {
-            fuse: Arc::new(Fuse {
-                calls: AtomicU64::new(0),
-                length,
-                once: true,
-                fatal: None,
-                bytes_read: AtomicU64::new(0),
-                log: Mutex::default(),
-            }),
-        }
+        let fuse = Fuse {
+            once: true,
+            ..Fuse::of_length(length)
+        };
+        Self { fuse: Arc::new(fuse) }
+    }
+
+    /// Never fails, but a sync of a temporary file lasts until the sender is dropped.
+    pub(crate) fn stuck_in_sync() -> (Self, Sender<()>) {
+        let (let_go, stuck) = channel();
+        let fuse = Fuse {
+            stuck: Some(Mutex::new(stuck)),
+            ..Fuse::of_length(u64::MAX)
+        };
+        (Self { fuse: Arc::new(fuse) }, let_go)
     }
 
     /// Syncs, renames and removals in their order, with the path they were about.
@@ -103,6 +99,18 @@ impl FaultyStorage {
 }
 
 impl Fuse {
+    fn of_length(length: u64) -> Self {
+        Self {
+            calls: AtomicU64::new(0),
+            length,
+            once: false,
+            fatal: None,
+            bytes_read: AtomicU64::new(0),
+            stuck: None,
+            log: Mutex::default(),
+        }
+    }
+
     fn note(&self, call: &'static str, path: &Path) {
         self.log
             .lock()
@@ -215,6 +223,11 @@ impl StoredFile for FaultyFile {
     fn sync(&self) -> io::Result<()> {
         self.fuse.burn()?;
         self.fuse.note("sync", &self.path);
+        if let Some(stuck) = &self.fuse.stuck
+            && self.path.to_string_lossy().ends_with("tosget-part")
+        {
+            let _ = stuck.lock().expect("not poisoned").recv();
+        }
         self.file.sync()
     }
 

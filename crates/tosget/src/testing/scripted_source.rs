@@ -30,6 +30,8 @@ pub(crate) enum Verdict {
     /// Serve at so many bytes per second of tokio's clock.
     Pace(u64),
     Refuse(u16),
+    /// The endpoint's name has no address, so no connection comes about.
+    NoAddress,
     /// Answer as if `bytes` further on had been asked for.
     Shift(u64),
     /// Answer 200 with the whole object.
@@ -132,8 +134,10 @@ impl ScriptedSource {
             return Err(refusal(412));
         }
         let total = served.bytes.len() as u64;
-        if let Verdict::Refuse(status) = verdict {
-            return Err(refusal(status));
+        match verdict {
+            Verdict::Refuse(status) => return Err(refusal(status)),
+            Verdict::NoAddress => return Err(no_address()),
+            _ => {}
         }
         let Some(range) = ByteRange::new(request.range.start(), request.range.end().min(total)) else {
             return Err(refusal(416));
@@ -154,7 +158,7 @@ fn respond(served: &Served, range: ByteRange, verdict: Verdict, chunk: usize) ->
     let mut ending = Ending::End;
     let mut pace = None;
     match verdict {
-        Verdict::Serve | Verdict::Refuse(_) => {}
+        Verdict::Serve | Verdict::Refuse(_) | Verdict::NoAddress => {}
         Verdict::BreakAfter(bytes) => {
             payload.truncate(bytes);
             ending = Ending::Break;
@@ -239,6 +243,13 @@ fn refusal(status_code: u16) -> AttemptError {
         code: "Scripted".into(),
         ..Default::default()
     }))
+}
+
+fn no_address() -> AttemptError {
+    AttemptError::Connect {
+        peer: "scripted:443".into(),
+        source: std::io::Error::other("failed to lookup address information").into(),
+    }
 }
 
 impl Source for ScriptedSource {

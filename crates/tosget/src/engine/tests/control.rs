@@ -99,3 +99,36 @@ async fn cancel_takes_effect_at_once_while_a_retry_is_waited_for() {
     assert!(canceled_at.elapsed() <= Duration::from_millis(100));
     assert_eq!(bench.files(), Vec::<String>::new());
 }
+
+#[tokio::test]
+async fn cancel_does_not_wait_for_the_last_sync() {
+    for is_abort in [false, true] {
+        let mut bench = Bench::new(SIZE);
+        let (storage, let_go) = FaultyStorage::stuck_in_sync();
+        bench.storage = Arc::new(storage.clone());
+        let spec = bench.spec();
+        let cancel = spec.cancel.clone();
+        let is_syncing = || {
+            storage
+                .log()
+                .iter()
+                .any(|(call, path)| *call == "sync" && path.to_string_lossy().ends_with("tosget-part"))
+        };
+        let pull = async {
+            while !is_syncing() {
+                tokio::task::yield_now().await;
+            }
+            cancel.cancel(is_abort);
+        };
+        // The sync lasts until this is over: whoever waited for it would wait for ever.
+        let (result, ()) = tokio::join!(bench.download(spec), pull);
+        assert_eq!(result.expect_err("canceled").kind(), ErrorKind::Canceled);
+        assert!(!bench.destination().exists());
+        drop(let_go);
+        bench.storage = Arc::new(SystemStorage);
+        let output = bench.download(bench.spec()).await.expect("goes on");
+        bench.assert_is_the_object();
+        let resumed = if is_abort { 0 } else { SIZE as u64 };
+        assert_eq!(output.bytes_resumed, resumed, "is_abort: {is_abort}");
+    }
+}

@@ -1,8 +1,11 @@
 //! The engine against a scripted source: one test a promise, named after it.
 
 mod control;
+mod hostile_disk;
+mod hostile_journals;
 mod mending;
 mod mtime;
+mod outages;
 mod restarts;
 mod schedules;
 mod stragglers;

@@ -341,6 +341,21 @@ async fn progress_counts_every_byte_once_and_ends_with_exactly_the_total() {
 }
 
 #[tokio::test]
+async fn with_a_long_interval_all_bytes_are_told_in_one_call() {
+    let bench = Bench::new(SIZE);
+    let mut spec = bench.spec();
+    spec.listeners.set_transfer_interval(Duration::from_secs(3600));
+    let (result, told) = bench.progress_told(spec).await;
+    result.expect("downloaded");
+    let types: Vec<_> = told
+        .iter()
+        .map(|status| status.data_transfer_type.value())
+        .collect();
+    assert_eq!(types, [1, 2, 3]);
+    assert_is_truthful(&told, 0, SIZE as u64);
+}
+
+#[tokio::test]
 async fn after_a_resume_progress_starts_at_the_bytes_that_are_there() {
     for recheck in [Recheck::Auto, Recheck::Always] {
         let bench = Bench::new(SIZE);

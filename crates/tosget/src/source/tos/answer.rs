@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use http::HeaderMap;
 use http::response::Parts;
+use http::{HeaderMap, HeaderName};
 use percent_encoding::percent_decode_str;
 
 use crate::error::attempt::ResponseFault;
@@ -44,6 +44,14 @@ pub(super) fn text(headers: &HeaderMap, name: &str) -> Option<String> {
         .map(|value| String::from_utf8_lossy(value.as_bytes()))
         .collect();
     (!lines.is_empty()).then(|| lines.join(", "))
+}
+
+/// All headers as text, by their names.
+pub(super) fn all_text(headers: &HeaderMap) -> BTreeMap<String, String> {
+    let names = headers.keys().map(HeaderName::as_str);
+    names
+        .filter_map(|name| Some((name.to_owned(), text(headers, name)?)))
+        .collect()
 }
 
 /// When the server says that it answered.
@@ -154,6 +162,7 @@ fn object(headers: &HeaderMap, content_encoding: Option<String>) -> Result<HeadO
         meta: user_metadata(headers),
         request_id: text("x-tos-request-id"),
         id2: text("x-tos-id-2"),
+        headers: all_text(headers),
     })
 }
 
@@ -191,7 +200,7 @@ fn is_positive(delay: &str) -> bool {
 mod tests {
     use std::time::Duration;
 
-    use http::{HeaderName, HeaderValue, Response};
+    use http::{HeaderValue, Response};
 
     use super::*;
     use crate::range::ByteRange;
@@ -228,6 +237,18 @@ mod tests {
             Some(ContentRange::Satisfied { range, total: 99 })
         );
         assert_eq!((head.payload_length, head.object.content_length), (Some(5), 99));
+    }
+
+    #[test]
+    fn every_header_is_kept_as_it_came() {
+        let headers = get(&[("x-new", "1"), ("content-range", "bytes 5-9/99"), ("x-new", "2")])
+            .object
+            .headers;
+        let told: Vec<_> = headers
+            .iter()
+            .map(|(name, value)| (name.as_str(), value.as_str()))
+            .collect();
+        assert_eq!(told, [("content-range", "bytes 5-9/99"), ("x-new", "1, 2")]);
     }
 
     #[test]

@@ -12,7 +12,7 @@ use hyper::body::Incoming;
 use serde_json::{Map, Value};
 use tokio::time::timeout;
 
-use super::answer::{clock_offset, text};
+use super::answer::{all_text, clock_offset, text};
 use crate::error::TosServerError;
 use crate::range::parse_decimal;
 
@@ -67,10 +67,12 @@ pub(super) fn read(parts: &Parts, body: &[u8], request_url: String, now: SystemT
         request_id: first(header("x-tos-request-id"), told.field("RequestId")),
         host_id: told.or("HostId", header("x-tos-id-2")),
         ec,
+        resource: told.field("Resource"),
         delete_marker: text(headers, "x-tos-delete-marker").is_some_and(|value| value == "true"),
         request_url,
         retry_after: retry_after(headers, now),
         clock_offset: clock_offset(headers, now),
+        headers: all_text(headers),
     }
 }
 
@@ -198,6 +200,7 @@ mod tests {
             ),
             ("r", "i", "e")
         );
+        assert_eq!(error.headers.get("x-tos-id-2").map(String::as_str), Some("i"));
         let error = read_with(500, &[], br#"{"RequestId":"rb","HostId":"hb","EC":"eb"}"#);
         assert_eq!(
             (

@@ -1,0 +1,106 @@
+//! What belongs to one process. Threads and connections do not survive a fork: a child must neither use what its parent
+//! had nor let go of it, since a lock may have been held by a thread that is not there any more. So it gets its own.
+
+use std::io;
+use std::mem;
+use std::process;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread;
+
+use pyo3::Python;
+use tokio::runtime::{Builder, Handle, Runtime};
+
+/// A value of the process that made it: no other one can reach it, and no other one drops it.
+#[derive(Debug)]
+pub(crate) struct Owned<T> {
+    process: u32,
+    value: Option<T>,
+}
+
+impl<T> Owned<T> {
+    pub(crate) fn new(value: T) -> Self {
+        Self {
+            process: process::id(),
+            value: Some(value),
+        }
+    }
+
+    /// The value; nothing in a child of the process that made it.
+    pub(crate) fn get(&self) -> Option<&T> {
+        self.value.as_ref().filter(|_| self.process == process::id())
+    }
+}
+
+impl<T> Drop for Owned<T> {
+    fn drop(&mut self) {
+        if self.process != process::id() {
+            mem::forget(self.value.take());
+        }
+    }
+}
+
+/// Something that each process makes for itself when it first needs it.
+///
+/// *Invariant:* its lock is taken only by who holds the interpreter's lock, and not kept beyond that. A fork happens under
+/// the interpreter's lock, too, so a child never finds it taken.
+#[derive(Debug)]
+pub(crate) struct PerProcess<T> {
+    slot: Mutex<Option<Owned<T>>>,
+}
+
+impl<T: Clone> PerProcess<T> {
+    pub(crate) const fn new() -> Self {
+        Self {
+            slot: Mutex::new(None),
+        }
+    }
+
+    /// This process's own, made with the interpreter's lock released if it is not there.
+    pub(crate) fn get_or_make<E>(
+        &self,
+        py: Python<'_>,
+        make: impl FnOnce() -> Result<T, E> + Send,
+    ) -> Result<T, E>
+    where
+        T: Send,
+        E: Send,
+    {
+        if let Some(there) = self.get(py) {
+            return Ok(there);
+        }
+        let made = py.detach(make)?;
+        // Another thread may have been faster; all go on with what is there.
+        Ok(self.get(py).unwrap_or_else(|| self.set(py, made)))
+    }
+
+    fn get(&self, _: Python<'_>) -> Option<T> {
+        let slot = self.slot.lock().unwrap_or_else(PoisonError::into_inner);
+        slot.as_ref().and_then(|owned| owned.get().cloned())
+    }
+
+    fn set(&self, _: Python<'_>, value: T) -> T {
+        let mut slot = self.slot.lock().unwrap_or_else(PoisonError::into_inner);
+        *slot = Some(Owned::new(value.clone()));
+        value
+    }
+}
+
+/// All clients of a process share its threads.
+static RUNTIME: PerProcess<Arc<Runtime>> = PerProcess::new();
+
+/// More threads than this are of no use: writing and hashing are done by others, and these only move bytes along.
+const MOST_WORKERS: usize = 4;
+
+/// The threads that this process's work is done on; started at the first call, and there until the process ends.
+pub(crate) fn runtime(py: Python<'_>) -> io::Result<Handle> {
+    let runtime = RUNTIME.get_or_make(py, || {
+        let processors = thread::available_parallelism().map_or(2, usize::from);
+        let runtime = Builder::new_multi_thread()
+            .worker_threads(processors.clamp(2, MOST_WORKERS))
+            .thread_name("tosget")
+            .enable_all()
+            .build()?;
+        io::Result::Ok(Arc::new(runtime))
+    })?;
+    Ok(runtime.handle().clone())
+}

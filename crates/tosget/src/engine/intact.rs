@@ -1,0 +1,53 @@
+//! All bytes were written: whether the file that took them is still the one that has the temporary name, at its full length.
+//!
+//! The file is locked, but locks bind only those who ask for them. What somebody cut off is fetched again; what somebody put in
+//! its place is not given the destination's name.
+
+use super::prepare::Session;
+use super::{Spec, blocking};
+use crate::coverage::Coverage;
+use crate::error::{Error, ErrorKind, Shown};
+use crate::events::{DownloadEventType, Narrator};
+
+impl Session {
+    /// Brings back what was cut off meanwhile. Fails if the file has lost its name.
+    pub(super) async fn intact(
+        mut self: Box<Self>,
+        spec: &Spec,
+        narrator: &Narrator,
+    ) -> Result<Box<Self>, Error> {
+        let (storage, path) = (self.engine.storage.clone(), self.places.temporary.clone());
+        let file = self.scratch.file.clone();
+        let looked = blocking(move || {
+            let named = storage.stat(&path);
+            let named = named.map_err(|error| Error::disk("look at", &path, error))?;
+            file.stat().map(|ours| (ours, named))
+        });
+        let (ours, named) = looked.await?;
+        if named.is_none_or(|named| named.id != ours.id) {
+            return Err(self.lost());
+        }
+        if ours.len >= self.pin.fingerprint.size {
+            return Ok(self);
+        }
+        tracing::warn!(object = %spec.object, len = ours.len, "the temporary file was cut by somebody else, reading back what is left");
+        narrator.tell(DownloadEventType::Mending);
+        self.scratch.file.reserve(self.pin.fingerprint.size)?;
+        let claims = self.recorder.claims().await?;
+        self.doubtful = claims.map_or_else(Vec::new, |claims| claims.segments().collect());
+        self.coverage = Coverage::new();
+        spec.progress.holds(0);
+        self.fill_gaps(spec, narrator).await
+    }
+
+    /// What was written has no name any more. What has it now is not ours to remove.
+    fn lost(mut self) -> Error {
+        self.scratch.keep = true;
+        let message = format!(
+            "the temporary file {} was removed or replaced during the download",
+            Shown(&self.places.temporary)
+        );
+        Error::new(ErrorKind::Disk, message)
+            .with_hint("find out which program does that, and run the same download again: it starts afresh")
+    }
+}

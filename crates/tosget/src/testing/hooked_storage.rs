@@ -1,0 +1,133 @@
+//! The system's storage, where a test has its say before each call that changes something.
+
+use std::fmt;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::SystemTime;
+
+use crate::storage::{Allocation, OpenMode, Stat, Storage, StoredFile, SystemStorage};
+
+/// A call that is about to be made.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Call {
+    Create,
+    Allocate { len: u64 },
+    Write { len: usize },
+    Sync,
+    Rename,
+    SyncDirectory,
+}
+
+type Hook = dyn Fn(Call, &Path) -> io::Result<Option<Allocation>> + Send + Sync;
+
+/// Asks the hook first: an error is the call's, an allocation stands for the one that was asked for.
+#[derive(Clone)]
+pub(crate) struct HookedStorage(Arc<Hook>);
+
+impl HookedStorage {
+    pub(crate) fn new(
+        hook: impl Fn(Call, &Path) -> io::Result<Option<Allocation>> + Send + Sync + 'static,
+    ) -> Self {
+        Self(Arc::new(hook))
+    }
+}
+
+impl fmt::Debug for HookedStorage {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("HookedStorage").finish_non_exhaustive()
+    }
+}
+
+impl Storage for HookedStorage {
+    fn open(&self, path: &Path, mode: OpenMode) -> io::Result<Arc<dyn StoredFile>> {
+        if mode == OpenMode::CreateNew {
+            (self.0)(Call::Create, path)?;
+        }
+        Ok(Arc::new(HookedFile {
+            hook: self.0.clone(),
+            file: SystemStorage.open(path, mode)?,
+            path: path.to_owned(),
+        }))
+    }
+
+    fn stat(&self, path: &Path) -> io::Result<Option<Stat>> {
+        SystemStorage.stat(path)
+    }
+
+    fn create_dir_all(&self, path: &Path) -> io::Result<()> {
+        SystemStorage.create_dir_all(path)
+    }
+
+    fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
+        (self.0)(Call::Rename, to)?;
+        SystemStorage.rename(from, to)
+    }
+
+    fn remove(&self, path: &Path) -> io::Result<()> {
+        SystemStorage.remove(path)
+    }
+
+    fn boot_id(&self) -> Option<[u8; 16]> {
+        SystemStorage.boot_id()
+    }
+
+    fn sync_dir(&self, path: &Path) -> io::Result<()> {
+        (self.0)(Call::SyncDirectory, path)?;
+        SystemStorage.sync_dir(path)
+    }
+}
+
+struct HookedFile {
+    hook: Arc<Hook>,
+    file: Arc<dyn StoredFile>,
+    path: PathBuf,
+}
+
+impl fmt::Debug for HookedFile {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("HookedFile")
+            .field("path", &self.path)
+            .finish_non_exhaustive()
+    }
+}
+
+impl StoredFile for HookedFile {
+    fn read_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<usize> {
+        self.file.read_at(buffer, offset)
+    }
+
+    fn write_at(&self, bytes: &[u8], offset: u64) -> io::Result<()> {
+        (self.hook)(Call::Write { len: bytes.len() }, &self.path)?;
+        self.file.write_at(bytes, offset)
+    }
+
+    fn set_len(&self, len: u64) -> io::Result<()> {
+        self.file.set_len(len)
+    }
+
+    fn allocate(&self, len: u64) -> io::Result<Allocation> {
+        let instead = (self.hook)(Call::Allocate { len }, &self.path)?;
+        match instead {
+            Some(Allocation::Sparse) => self.file.set_len(len).map(|()| Allocation::Sparse),
+            _ => self.file.allocate(len),
+        }
+    }
+
+    fn sync(&self) -> io::Result<()> {
+        (self.hook)(Call::Sync, &self.path)?;
+        self.file.sync()
+    }
+
+    fn set_modified(&self, time: SystemTime) -> io::Result<()> {
+        self.file.set_modified(time)
+    }
+
+    fn try_lock(&self) -> io::Result<bool> {
+        self.file.try_lock()
+    }
+
+    fn stat(&self) -> io::Result<Stat> {
+        self.file.stat()
+    }
+}
