@@ -2,27 +2,19 @@
 
 import json
 import subprocess
-import sys
 import uuid
-from pathlib import Path
 
 import pytest
-from conftest import ACCESS_KEY, ENDPOINT, REGION, SECRET_KEY
 
 MIB = 1 << 20
 
 
 @pytest.fixture
-def cli(proxied, tmp_path, monkeypatch):
+def cli(ve_tos_cli):
     """Runs the command and returns its `data`; it must succeed."""
-    monkeypatch.setenv("HOME", str(tmp_path / "home"))
-    monkeypatch.setenv("TOS_ACCESS_KEY", ACCESS_KEY)
-    monkeypatch.setenv("TOS_SECRET_KEY", SECRET_KEY)
-    monkeypatch.setenv("TOS_REGION", REGION)
 
     def run(*arguments):
-        command = [Path(sys.executable).with_name("ve-tos-cli"), *arguments, "--endpoint", ENDPOINT]
-        done = subprocess.run(command, capture_output=True, text=True, timeout=60, cwd=tmp_path)
+        done = subprocess.run(**ve_tos_cli(*arguments), capture_output=True, text=True, timeout=60)
         assert done.returncode == 0, done.stdout + done.stderr
         return json.loads(done.stdout)["data"]
 

@@ -80,3 +80,29 @@ fn recheck_always_reads_back_what_an_orderly_end_left() {
         .ends_with(0);
     assert_is_big_object(&stage.path("big"), 32 * MIB);
 }
+
+/// The official Python SDK can't (P18 of docs/compared.md).
+#[test]
+fn p18_a_checkpoint_file_may_be_named_without_a_directory() {
+    let stage = Stage::with_big_object(32 * MIB);
+    stage.slow_down(16 * MIB);
+    let get = [
+        "get",
+        "tos://bkt/big",
+        "--part-size",
+        "2MiB",
+        "--checkpoint-file",
+        "my.ckpt",
+    ];
+    let running = stage.start(&get);
+    stage.wait_until_sent(12 * MIB);
+    running.signal(rustix::process::Signal::TERM);
+    running.wait().ends_with(130);
+    assert!(stage.path("my.ckpt").is_file());
+    stage.full_speed();
+    let sent = stage.sent();
+    stage.run(&get).ends_with(0);
+    assert_is_big_object(&stage.path("big"), 32 * MIB);
+    assert_eq!(stage.files(), ["big"]);
+    assert!(stage.sent() - sent < 32 * MIB, "it went on");
+}

@@ -4,6 +4,7 @@ mod support;
 
 mod addressing;
 mod attacks;
+mod compared;
 mod conditions;
 mod encryption;
 mod examples;

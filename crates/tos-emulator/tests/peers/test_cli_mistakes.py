@@ -1,0 +1,77 @@
+"""What `ve-tos-cli` does wrong in downloads, so that docs/compared.md stays true of it.
+
+A test that fails here is good news: that version no longer makes the mistake, and the table has to say so.
+"""
+
+import subprocess
+import time
+
+import pytest
+
+MIB = 1 << 20
+# Cut into a part of 20 MiB and one of 1 MiB by --checkpoint.
+SIZE = 21 * MIB
+
+
+@pytest.fixture
+def command(ve_tos_cli, bucket):
+    """Downloads `k` to `b.bin`."""
+
+    def command(*options):
+        quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
+        return {**ve_tos_cli("cp", f"tos://{bucket}/k", "b.bin", *options), **quiet}
+
+    return command
+
+
+@pytest.fixture
+def copy(command):
+    """Does so, and tells the exit code."""
+    return lambda *options: subprocess.run(**command(*options), timeout=60).returncode
+
+
+def ranges(control):
+    return [request["range"] for request in control.requests() if request["method"] == "GET"]
+
+
+def test_cli1_a_reset_costs_all_that_had_come(copy, control, bucket):
+    control.put_generated(bucket, "k", SIZE)
+    control.fault(bucket, {"reset_after": {"bytes": 20 * MIB}}, times=1)
+    assert copy() == 0
+    assert ranges(control) == [None, None]
+
+
+def test_cli1_a_run_that_failed_is_not_gone_on_with(copy, control, bucket):
+    control.put_generated(bucket, "k", SIZE)
+    control.fault(bucket, {"reset_after": {"bytes": 20 * MIB}})
+    assert copy() != 0
+    control.clear_faults()
+    control.forget_requests()
+    assert copy() == 0
+    assert ranges(control) == [None]
+
+
+def test_cli5_a_part_of_the_right_length_is_believed_and_then_all_are_deleted(
+    command, copy, control, bucket, tmp_path
+):
+    control.put_generated(bucket, "k", SIZE)
+    control.fault(bucket, {"stall_after": {"bytes": 1000}}, range_from=20 * MIB)
+    with subprocess.Popen(**command("--checkpoint")) as running:
+        deadline = time.monotonic() + 60
+        while not (done := [f for f in tmp_path.glob("b.bin.*") if f.stat().st_size == 20 * MIB]):
+            assert running.poll() is None and time.monotonic() < deadline
+            time.sleep(0.01)
+        running.kill()
+    control.clear_faults()
+    done[0].write_bytes(bytes(20 * MIB))
+    assert copy("--checkpoint") != 0
+    assert list(tmp_path.glob("b.bin*")) == []
+    control.forget_requests()
+    assert copy("--checkpoint") == 0
+    assert len(ranges(control)) == 2
+
+
+def test_cli4_a_limit_of_bandwidth_limits_nothing(copy, control, bucket):
+    control.put_generated(bucket, "k", SIZE)
+    # At this rate it would take hours; the command is given a minute.
+    assert copy("--bandwidth-limit", "1KB") == 0
