@@ -235,7 +235,8 @@ class _Check:
             return None
         if algorithm is None or key is None:
             missing = "ssec_algorithm" if algorithm is None else "ssec_key"
-            raise self.refuse(f"{missing} is missing: a key that encrypts an object is given with its algorithm")
+            given = ", ".join(name for name, value in named.items() if value)
+            raise self.refuse(f"{given} without {missing}: a key that encrypts an object is given with its algorithm")
         return algorithm, key, key_md5
 
     def callable(self, name: str, listener: Any) -> None:
