@@ -23,7 +23,7 @@ Chores:
   test [STAGE]... [-- PYTEST_ARGUMENT...]
           Run all tests; needs Rust and Python >= 3.10, nothing else. What Python needs comes into target/venv.
           Stages, all by default: rust (cargo test), rust-peers and peers (others' clients in Rust and in Python
-          against the emulator), acceptance (the command tosget against the emulator)
+          against the emulator), acceptance (the command tosget against the emulator), python (the Python package)
   bench [SCENARIO]... [--rounds N] [--dir DIR]
           Measure tosget against other programs and write bench/results/; `bench --list` names the scenarios.
           DIR [default: /dev/shm] takes the files that are moved

@@ -45,12 +45,17 @@ impl Venv {
 
     /// The environment's own interpreter.
     pub(crate) fn python(&self) -> Command {
+        Command::new(self.interpreter())
+    }
+
+    /// Where that is.
+    pub(crate) fn interpreter(&self) -> PathBuf {
         let inside = if cfg!(windows) {
             "Scripts/python.exe"
         } else {
             "bin/python"
         };
-        Command::new(self.directory.join(inside))
+        self.directory.join(inside)
     }
 
     fn make(&self) -> Result<()> {

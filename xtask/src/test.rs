@@ -21,10 +21,18 @@ enum Stage {
     Peers,
     /// The command `tosget` against the emulator.
     Acceptance,
+    /// The Python package against the emulator, with the official one beside it.
+    Python,
 }
 
 impl Stage {
-    const ALL: [Self; 4] = [Self::Rust, Self::RustPeers, Self::Peers, Self::Acceptance];
+    const ALL: [Self; 5] = [
+        Self::Rust,
+        Self::RustPeers,
+        Self::Peers,
+        Self::Acceptance,
+        Self::Python,
+    ];
 
     fn name(self) -> &'static str {
         match self {
@@ -32,6 +40,7 @@ impl Stage {
             Self::RustPeers => "rust-peers",
             Self::Peers => "peers",
             Self::Acceptance => "acceptance",
+            Self::Python => "python",
         }
     }
 
@@ -41,6 +50,7 @@ impl Stage {
             Self::Rust | Self::RustPeers => None,
             Self::Peers => Some("crates/tos-emulator/tests/peers"),
             Self::Acceptance => Some("tests/acceptance"),
+            Self::Python => Some("crates/tosget-py/tests"),
         }
     }
 
@@ -100,6 +110,9 @@ impl Tests<'_> {
         }
         let venv = self.venv()?;
         self.workspace.build_release(&["tos-emulator", "tosget-cli"])?;
+        if self.stages.contains(&Stage::Python) {
+            self.install_package(&venv)?;
+        }
         for suite in suites {
             let mut pytest = self.pytest(&venv, &suite);
             command::run_watched(&mut pytest, |line| tally.see(line))?;
@@ -137,6 +150,38 @@ impl Tests<'_> {
             &requirements,
             &self.workspace.root().join("tests/constraints.txt"),
         )
+    }
+
+    /// Builds the Python package as a wheel and puts it into the environment, as `pip install` does from the folder.
+    fn install_package(&self, venv: &Venv) -> Result<()> {
+        let wheels = self.workspace.target().join("wheels");
+        // A wheel of another version would be installed as well.
+        let _ = fs::remove_dir_all(&wheels);
+        let mut build = venv.python();
+        build
+            .current_dir(self.workspace.root().join("crates/tosget-py"))
+            // The dependencies are optimised as they are for the other tests, and nothing is measured here.
+            .args([
+                "-m",
+                "maturin",
+                "build",
+                "--quiet",
+                "--locked",
+                "--profile",
+                "dev",
+                "--out",
+            ])
+            .arg(&wheels)
+            .arg("--interpreter")
+            .arg(venv.interpreter());
+        command::run(&mut build)?;
+        let mut install = venv.python();
+        install
+            .args(["-m", "pip", "install", "--quiet", "--disable-pip-version-check"])
+            .args(["--no-index", "--no-deps", "--force-reinstall", "--find-links"])
+            .arg(&wheels)
+            .arg("tosget");
+        command::run(&mut install)
     }
 
     fn pytest(&self, venv: &Venv, suite: &Path) -> Command {

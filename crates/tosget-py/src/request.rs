@@ -23,6 +23,7 @@ pub(crate) struct Download {
     traffic_limit: Option<u64>,
     rate_limiter: Option<Py<RateLimiter>>,
     recheck: Option<String>,
+    preserve_mtime: bool,
     restarts: Option<u32>,
     progress_interval: f64,
     /// Whether anybody listens to the progress.
@@ -66,6 +67,7 @@ impl Download {
             .with_part_size(self.part_size)
             .with_task_num(self.task_num)
             .with_enable_checkpoint(self.enable_checkpoint)
+            .with_preserve_mtime(self.preserve_mtime)
             .with_data_transfer_interval(seconds(self.progress_interval));
         with!(request,
             with_version_id(self.object.version_id);

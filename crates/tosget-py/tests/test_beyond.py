@@ -67,6 +67,12 @@ def test_all_events_reach_who_asks_for_them(client, emulator, store, path):
     assert all_events[-1].file_path == str(path) and all_events[-1].bucket == store.bucket
 
 
+def test_the_file_gets_the_objects_time_if_asked(client, store, path):
+    store.put("k", SIZE)
+    done = client.download_file(store.bucket, "k", path, preserve_mtime=True)
+    assert path.stat().st_mtime == done.last_modified.timestamp()
+
+
 def test_an_interval_of_an_hour_tells_all_bytes_at_once(client, store, path):
     store.put("k", SIZE)
     calls = []

@@ -52,6 +52,7 @@ class DownloadOptions(TypedDict, total=False):
     progress_interval: float
     event_listener: Optional[Callable[[DownloadEvent], object]]
     recheck: str
+    preserve_mtime: bool
     max_restarts: int
 
 
@@ -105,6 +106,7 @@ class DownloadArguments(HeadArguments):
     progress_interval: Any = PROGRESS_INTERVAL
     event_listener: Any = None
     recheck: Any = "auto"
+    preserve_mtime: Any = False
     max_restarts: Any = 0
 
     def request(self, dialect: Dialect, is_custom_domain: bool) -> Dict[str, Any]:
@@ -127,6 +129,7 @@ class DownloadArguments(HeadArguments):
             "traffic_limit": check.traffic_limit(self.traffic_limit),
             "rate_limiter": check.rate_limiter(self.rate_limiter),
             "recheck": check.recheck(self.recheck),
+            "preserve_mtime": check.yes_or_no("preserve_mtime", self.preserve_mtime),
             "restarts": restarts or None,
             "progress_interval": check.seconds("progress_interval", self.progress_interval),
             # A bar of tqdm's has no truth before it knows its total.
@@ -232,7 +235,8 @@ class _Check:
             return None
         if algorithm is None or key is None:
             missing = "ssec_algorithm" if algorithm is None else "ssec_key"
-            raise self.refuse(f"{missing} is missing: a key that encrypts an object is given with its algorithm")
+            given = ", ".join(name for name, value in named.items() if value)
+            raise self.refuse(f"{given} without {missing}: a key that encrypts an object is given with its algorithm")
         return algorithm, key, key_md5
 
     def callable(self, name: str, listener: Any) -> None:

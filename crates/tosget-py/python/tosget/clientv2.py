@@ -184,6 +184,7 @@ class TosClientV2:
         progress_interval: float = PROGRESS_INTERVAL,
         event_listener: Optional[Callable[[DownloadEvent], object]] = None,
         recheck: str = "auto",
+        preserve_mtime: bool = False,
         max_restarts: int = 0,
     ) -> DownloadFileOutput:
         """Brings an object to a file: in parallel parts, going on where an earlier call stopped, verified.
@@ -226,6 +227,7 @@ class TosClientV2:
         :param event_listener: called with every :class:`~tosget.DownloadEvent`, also those that only tosget has.
         :param recheck: when bytes of an earlier call are read back before they are believed: ``auto`` (unless nothing can have
             happened to them), ``always`` or ``never``.
+        :param preserve_mtime: give the file the object's time (default: no, it has that of the download).
         :param max_restarts: how often the download may start over if the object is replaced meanwhile (default 0: it fails).
 
         Listeners are called by the thread that called ``download_file``, one call at a time. What a listener raises stops the

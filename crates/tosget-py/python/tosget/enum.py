@@ -70,6 +70,8 @@ class DownloadEventType(Enum):
     """The object is not the one that the download began with."""
     Download_Event_Events_Missed = 106
     """Events were dropped: detail ``count``. tosget's Python package does not drop any."""
+    Download_Event_Mending = 107
+    """All bytes are there, and they are not the object's: what is wrong is looked for and fetched again."""
 
 
 class StorageClassType(Enum):
