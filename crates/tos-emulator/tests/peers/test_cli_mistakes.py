@@ -39,16 +39,6 @@ def test_cli1_a_reset_costs_all_that_had_come(copy, control, bucket):
     assert ranges(control) == [None, None]
 
 
-def test_cli1_a_run_that_failed_is_not_gone_on_with(copy, control, bucket):
-    control.put_generated(bucket, "k", SIZE)
-    control.fault(bucket, {"reset_after": {"bytes": 20 * MIB}})
-    assert copy() != 0
-    control.clear_faults()
-    control.forget_requests()
-    assert copy() == 0
-    assert ranges(control) == [None]
-
-
 def test_cli4_a_limit_of_bandwidth_limits_nothing(copy, control, bucket):
     control.put_generated(bucket, "k", SIZE)
     # At this rate it would take hours; the command is given a minute.
