@@ -4,12 +4,10 @@ A test that fails here is good news: that version no longer makes the mistake, a
 """
 
 import subprocess
-import time
 
 import pytest
 
 MIB = 1 << 20
-# Cut into a part of 20 MiB and one of 1 MiB by --checkpoint.
 SIZE = 21 * MIB
 
 
@@ -39,36 +37,6 @@ def test_cli1_a_reset_costs_all_that_had_come(copy, control, bucket):
     control.fault(bucket, {"reset_after": {"bytes": 20 * MIB}}, times=1)
     assert copy() == 0
     assert ranges(control) == [None, None]
-
-
-def test_cli1_a_run_that_failed_is_not_gone_on_with(copy, control, bucket):
-    control.put_generated(bucket, "k", SIZE)
-    control.fault(bucket, {"reset_after": {"bytes": 20 * MIB}})
-    assert copy() != 0
-    control.clear_faults()
-    control.forget_requests()
-    assert copy() == 0
-    assert ranges(control) == [None]
-
-
-def test_cli5_a_part_of_the_right_length_is_believed_and_then_all_are_deleted(
-    command, copy, control, bucket, tmp_path
-):
-    control.put_generated(bucket, "k", SIZE)
-    control.fault(bucket, {"stall_after": {"bytes": 1000}}, range_from=20 * MIB)
-    with subprocess.Popen(**command("--checkpoint")) as running:
-        deadline = time.monotonic() + 60
-        while not (done := [f for f in tmp_path.glob("b.bin.*") if f.stat().st_size == 20 * MIB]):
-            assert running.poll() is None and time.monotonic() < deadline
-            time.sleep(0.01)
-        running.kill()
-    control.clear_faults()
-    done[0].write_bytes(bytes(20 * MIB))
-    assert copy("--checkpoint") != 0
-    assert list(tmp_path.glob("b.bin*")) == []
-    control.forget_requests()
-    assert copy("--checkpoint") == 0
-    assert len(ranges(control)) == 2
 
 
 def test_cli4_a_limit_of_bandwidth_limits_nothing(copy, control, bucket):
