@@ -20,6 +20,10 @@ use crate::failure::{About, Result};
 /// A disturbed run that takes longer is interrupted: some faults let every byte through, one by one.
 const PATIENCE: Duration = Duration::from_secs(6);
 
+/// What asks for an end in order. Not SIGINT: a shell starts what runs in the background with that ignored, and tosget, which
+/// would be our child, keeps to it.
+const END: Signal = Signal::TERM;
+
 /// Far more than a calm run takes, or an interrupted one to end.
 const LIMIT: Duration = Duration::from_secs(120);
 
@@ -130,7 +134,7 @@ impl Performance<'_> {
         for mut run in [Some(first), rival].into_iter().flatten() {
             if !run.ends_within(PATIENCE)? {
                 self.tally.patience_lost += 1;
-                run.signal(Signal::INT)?;
+                run.signal(END)?;
             }
             ends.push(run.end(LIMIT)?);
         }
@@ -259,11 +263,8 @@ fn timeline(act: &Act) -> Vec<(Duration, Event<'_>)> {
     let mut events = match act.ending {
         Ending::ByItself => Vec::new(),
         Ending::Killed(at) => vec![(at, Event::Sent(Signal::KILL))],
-        Ending::Interrupted(at) => vec![(at, Event::Sent(Signal::INT))],
-        Ending::InterruptedTwice(at, again) => vec![
-            (at, Event::Sent(Signal::INT)),
-            (at + again, Event::Sent(Signal::TERM)),
-        ],
+        Ending::Interrupted(at) => vec![(at, Event::Sent(END))],
+        Ending::InterruptedTwice(at, again) => vec![(at, Event::Sent(END)), (at + again, Event::Sent(END))],
         Ending::Stopped { after, time, then } => {
             let last = match then {
                 Afterwards::GoesOn => Signal::CONT,
@@ -298,7 +299,7 @@ fn is_explained(act: &Act, run: &Ended) -> bool {
         How::Code(130) => true,
         How::Signal(9) => is_ended_by(&["killed", "stopped, then killed"]),
         // Before it could say what it does then.
-        How::Signal(2 | 15) => is_ended_by(&["interrupted", "interrupted twice"]),
+        How::Signal(15) => is_ended_by(&["interrupted", "interrupted twice"]),
         _ => false,
     }
 }
