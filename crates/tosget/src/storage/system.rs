@@ -3,7 +3,9 @@
 use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io;
 use std::path::Path;
+use std::process;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::SystemTime;
 
 use super::{Allocation, FileId, FileKind, OpenMode, Stat, Storage, StoredFile};
@@ -25,7 +27,7 @@ impl Storage for SystemStorage {
             use std::os::unix::fs::OpenOptionsExt;
             options.custom_flags(rustix::fs::OFlags::NOFOLLOW.bits().cast_signed());
         }
-        Ok(Arc::new(SystemFile(options.open(path)?)))
+        Ok(Arc::new(SystemFile::new(options.open(path)?)))
     }
 
     fn stat(&self, path: &Path) -> io::Result<Option<Stat>> {
@@ -64,14 +66,39 @@ impl Storage for SystemStorage {
     }
 }
 
+/// *Invariant:* its lock ends with it, unless a fork put it into another process than the one that took the lock.
 #[derive(Debug)]
-struct SystemFile(File);
+struct SystemFile {
+    file: File,
+    /// The process that took the lock; 0 while none has.
+    locked_by: AtomicU32,
+}
+
+impl SystemFile {
+    fn new(file: File) -> Self {
+        Self {
+            file,
+            locked_by: AtomicU32::new(0),
+        }
+    }
+}
+
+/// Closing is not enough: a child that was forked meanwhile has the file open as well, and the lock is the file's, not the
+/// process's. For the same reason a child must not give it back.
+impl Drop for SystemFile {
+    fn drop(&mut self) {
+        if *self.locked_by.get_mut() == process::id() {
+            // Where it fails, closing the file comes right after it.
+            let _ = self.file.unlock();
+        }
+    }
+}
 
 impl StoredFile for SystemFile {
     fn read_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<usize> {
         let mut filled = 0;
         while filled < buffer.len() {
-            match read_some(&self.0, &mut buffer[filled..], offset + filled as u64) {
+            match read_some(&self.file, &mut buffer[filled..], offset + filled as u64) {
                 Ok(0) => break,
                 Ok(count) => filled += count,
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
@@ -83,7 +110,7 @@ impl StoredFile for SystemFile {
 
     #[cfg(unix)]
     fn write_at(&self, bytes: &[u8], offset: u64) -> io::Result<()> {
-        std::os::unix::fs::FileExt::write_all_at(&self.0, bytes, offset)
+        std::os::unix::fs::FileExt::write_all_at(&self.file, bytes, offset)
     }
 
     #[cfg(windows)]
@@ -91,7 +118,7 @@ impl StoredFile for SystemFile {
         let mut written = 0;
         while written < bytes.len() {
             let at = offset + written as u64;
-            match std::os::windows::fs::FileExt::seek_write(&self.0, &bytes[written..], at) {
+            match std::os::windows::fs::FileExt::seek_write(&self.file, &bytes[written..], at) {
                 Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
                 Ok(count) => written += count,
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
@@ -102,7 +129,7 @@ impl StoredFile for SystemFile {
     }
 
     fn set_len(&self, len: u64) -> io::Result<()> {
-        self.0.set_len(len)
+        self.file.set_len(len)
     }
 
     #[cfg(target_os = "linux")]
@@ -112,11 +139,11 @@ impl StoredFile for SystemFile {
         if len == 0 {
             return Ok(Allocation::Reserved);
         }
-        match fallocate(&self.0, FallocateFlags::empty(), 0, len) {
+        match fallocate(&self.file, FallocateFlags::empty(), 0, len) {
             Ok(()) => Ok(Allocation::Reserved),
             // EINVAL: some FUSE file systems; ENOSYS: old kernels.
             Err(Errno::OPNOTSUPP | Errno::NOSYS | Errno::INVAL) => {
-                self.0.set_len(len)?;
+                self.file.set_len(len)?;
                 Ok(Allocation::Sparse)
             }
             Err(error) => Err(error.into()),
@@ -125,21 +152,24 @@ impl StoredFile for SystemFile {
 
     #[cfg(not(target_os = "linux"))]
     fn allocate(&self, len: u64) -> io::Result<Allocation> {
-        self.0.set_len(len)?;
+        self.file.set_len(len)?;
         Ok(Allocation::Sparse)
     }
 
     fn sync(&self) -> io::Result<()> {
-        self.0.sync_all()
+        self.file.sync_all()
     }
 
     fn set_modified(&self, time: SystemTime) -> io::Result<()> {
-        self.0.set_modified(time)
+        self.file.set_modified(time)
     }
 
     fn try_lock(&self) -> io::Result<bool> {
-        match self.0.try_lock() {
-            Ok(()) => Ok(true),
+        match self.file.try_lock() {
+            Ok(()) => {
+                self.locked_by.store(process::id(), Ordering::Relaxed);
+                Ok(true)
+            }
             Err(TryLockError::WouldBlock) => Ok(false),
             // A file system without locks: the journal's owner token stands in for them.
             Err(TryLockError::Error(error)) if error.kind() == io::ErrorKind::Unsupported => Ok(true),
@@ -148,7 +178,7 @@ impl StoredFile for SystemFile {
     }
 
     fn stat(&self) -> io::Result<Stat> {
-        Ok(stat_of(&self.0.metadata()?))
+        Ok(stat_of(&self.file.metadata()?))
     }
 }
 
@@ -296,6 +326,39 @@ mod tests {
             open_locked(&SystemStorage, &path, OpenMode::Existing),
             Ok(Locked::Ours(_))
         ));
+    }
+
+    /// A second handle to the same open file is what a fork leaves in the other process.
+    #[cfg(unix)]
+    #[test]
+    fn a_lock_is_given_back_by_who_took_it_though_a_forked_process_shares_the_file() {
+        let folder = folder();
+        let path = folder.path().join("f");
+        let open =
+            |path: &Path| SystemFile::new(File::options().read(true).write(true).open(path).expect("there"));
+        fs::write(&path, "").expect("written");
+        let is_free = || {
+            matches!(
+                open_locked(&SystemStorage, &path, OpenMode::Existing),
+                Ok(Locked::Ours(_))
+            )
+        };
+
+        let ours = open(&path);
+        let in_the_child = ours.file.try_clone().expect("a second handle");
+        assert!(ours.try_lock().expect("locks work"));
+        drop(ours);
+        assert!(is_free(), "the child goes on, the download does not");
+        drop(in_the_child);
+
+        let in_the_child = open(&path);
+        let ours = in_the_child.file.try_clone().expect("a second handle");
+        assert!(in_the_child.try_lock().expect("locks work"));
+        in_the_child.locked_by.store(process::id() + 1, Ordering::Relaxed);
+        drop(in_the_child);
+        assert!(!is_free(), "the child ends, the download goes on");
+        drop(ours);
+        assert!(is_free());
     }
 
     #[test]
