@@ -97,6 +97,14 @@ async fn probe_pinned(
         Err((_, AttemptError::Response(fault @ ResponseFault::Changed { .. }))) => {
             return Ok(Err(fault.to_string()));
         }
+        // The caller wants whatever version is the current one. Whether there is one, the next question tells.
+        Err((_, AttemptError::Server(server)))
+            if server.status_code == 404 && question.asks_for_version_of(pinned) =>
+        {
+            return Ok(Err(
+                "the version that was begun with is not there any more".to_owned()
+            ));
+        }
         Err(unanswered) => return Err(question.failed(unanswered).await),
     };
     let head = response.head.clone();

@@ -89,6 +89,11 @@ impl Question<'_> {
         }
     }
 
+    /// Whether a question with this pin names a version that the caller did not.
+    pub(super) fn asks_for_version_of(&self, pin: &Fingerprint) -> bool {
+        self.conditions.is_empty() && self.object.version_id.is_none() && pin.version_id.is_some()
+    }
+
     /// The error that ends the question.
     pub(super) async fn failed(&self, (attempts, error): Unanswered) -> Error {
         let doing = format!("read {} from {}", self.object, self.source.endpoint());

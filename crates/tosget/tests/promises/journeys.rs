@@ -122,6 +122,48 @@ async fn without_a_version_every_part_comes_from_the_one_that_the_probe_found() 
 }
 
 #[tokio::test]
+async fn a_version_that_is_gone_is_no_dead_end_where_none_was_asked_for() {
+    let world = World::new().await;
+    world.emulator.put_virtual(BUCKET, "k", 6 * MIB, 3);
+    let fault = |verdict| tos_emulator::FaultRule::new(verdict);
+    // As if an expired version had been the current one until now.
+    world.emulator.add_fault(fault(tos_emulator::Verdict::SetHeader {
+        name: "x-tos-version-id".into(),
+        value: "expired".into(),
+    }));
+    let cut = fault(tos_emulator::Verdict::ResetAfter { bytes: 600_000 });
+    world.emulator.add_fault(cut.nth(1));
+    let client = world
+        .builder()
+        .max_retry_count(0)
+        .build()
+        .expect("a good configuration");
+    client
+        .download_file(world.request("k"))
+        .await
+        .expect_err("the parts break");
+    assert!(world.files().iter().any(|name| name.ends_with("journal")));
+    world.emulator.clear_faults();
+    let done = client
+        .download_file(world.request("k"))
+        .await
+        .expect("starts anew");
+    world.assert_destination_is_virtual(3, 6 * MIB);
+    assert!(done.set_aside.is_some_and(|reason| reason.contains("version")));
+    assert_eq!(world.files(), ["object.bin"]);
+
+    let asked_for = world.request("k").with_version_id("expired");
+    let refused = client
+        .download_file(asked_for)
+        .await
+        .expect_err("that one is gone");
+    assert_eq!(
+        refused.server().map(|server| server.code.as_str()),
+        Some("NoSuchVersion")
+    );
+}
+
+#[tokio::test]
 async fn keys_below_a_directory_and_keys_that_are_directories_behave_as_in_the_sdks() {
     let world = World::new().await;
     world.emulator.put_object(BUCKET, "a/b/c.txt", "c");
