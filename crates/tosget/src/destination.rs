@@ -253,7 +253,7 @@ impl Places {
         if matches!(storage.stat(&aside), Ok(Some(_)))
             && let Err(error) = storage.remove(&aside)
         {
-            tracing::warn!(path = %aside.display(), %error, "a journal that was set aside was left behind");
+            tracing::warn!(target: "tosget::checkpoint", path = %aside.display(), %error, "a journal that was set aside was left behind");
         }
     }
 }

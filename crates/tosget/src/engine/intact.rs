@@ -30,7 +30,7 @@ impl Session {
         if ours.len >= self.pin.fingerprint.size {
             return Ok(self);
         }
-        tracing::warn!(object = %spec.object, len = ours.len, "the temporary file was cut by somebody else, reading back what is left");
+        tracing::warn!(target: "tosget::checkpoint", object = %spec.object, len = ours.len, "the temporary file was cut by somebody else, reading back what is left");
         narrator.tell(DownloadEventType::Mending);
         self.scratch.file.reserve(self.pin.fingerprint.size)?;
         let claims = self.recorder.claims().await?;

@@ -31,7 +31,7 @@ impl Session {
             let Some(difference) = self.wrong_crc(spec) else {
                 break;
             };
-            tracing::warn!(object = %spec.object, %difference, "the content is not the object's, looking for what is wrong");
+            tracing::warn!(target: "tosget::download", object = %spec.object, %difference, "the content is not the object's, looking for what is wrong");
             narrator.tell(DownloadEventType::Mending);
             self = self.refetch_what_the_disk_altered(spec, narrator).await?;
             if self.wrong_crc(spec).is_none() {

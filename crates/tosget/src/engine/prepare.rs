@@ -249,7 +249,7 @@ impl Preparation {
     fn set_modified(&self, path: &Path, time: SystemTime) {
         let file = self.engine.storage.open(path, OpenMode::Existing);
         if let Err(error) = file.and_then(|file| file.set_modified(time)) {
-            tracing::warn!(path = %path.display(), %error, "the modification time could not be set");
+            tracing::warn!(target: "tosget::download", path = %path.display(), %error, "the modification time could not be set");
         }
     }
 
