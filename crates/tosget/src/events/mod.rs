@@ -27,9 +27,10 @@ use crate::plan::Piece;
 /// 5. `Mending`, if the result is not the object, followed by more of 4;
 /// 6. `RenameTempFileSucceed` or `RenameTempFileFailed` as the last one, if all parts succeeded.
 ///
-/// `ObjectChanged` comes in place of 6 or, if another part failed before, of nothing; a download that starts over
-/// then begins with 1. A call that fails before it knows the object (wrong key, no network) has no events; neither has
-/// one for a key that stands for a directory.
+/// `Rechecked` comes once more in a mending. `ObjectChanged` comes in place of 6 or, if another part failed before, of
+/// nothing; a download that starts over then begins with 1. A call that is refused before it knows the object (wrong key,
+/// no network) has no events, save `CreateTempFileFailed` where another download holds the temporary file; neither has one
+/// for a key that stands for a directory.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct DownloadEvent {
@@ -98,13 +99,13 @@ pub enum DownloadEventType {
     },
     /// 105: The object is not the one that the download began with.
     ObjectChanged,
-    /// 107: All bytes are there, and their CRC64 is not the object's: what is wrong is looked for and fetched again.
-    Mending,
     /// 106: The listener was so slow that events of single parts were dropped.
     EventsMissed {
         /// How many.
         count: u64,
     },
+    /// 107: All bytes are there, and their CRC64 is not the object's: what is wrong is looked for and fetched again.
+    Mending,
 }
 
 /// A part, or what was missing of it.
