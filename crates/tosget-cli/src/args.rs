@@ -97,7 +97,8 @@ pub(crate) struct GetArgs {
     #[arg(long)]
     pub(crate) no_checkpoint: bool,
 
-    /// When to read back what an earlier run saved before going on with it
+    /// When to read back what was written: what an earlier run saved, before going on with it; with `always` the whole as well,
+    /// before it gets its name
     #[arg(long, value_enum, value_name = "WHEN", default_value_t = RecheckArg::Auto)]
     pub(crate) recheck: RecheckArg,
 

@@ -62,7 +62,7 @@ Going on:
 
   --recheck says when the data of an earlier run is read back before it is believed:
     auto     unless that run ended in order and nothing has touched the data since
-    always   each time
+    always   each time; and the whole once more at the end, from the disk
     never    not at all; damage is then noticed only where the CRC64 of the whole differs
 
 URLs:

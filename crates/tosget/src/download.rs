@@ -158,7 +158,7 @@ impl DownloadFile {
         self
     }
 
-    /// When bytes of an earlier call are read back before they are believed (default [`Recheck::Auto`]).
+    /// When bytes that were written are read back before they are believed (default [`Recheck::Auto`]).
     pub fn with_recheck(mut self, recheck: Recheck) -> Self {
         self.recheck = recheck;
         self

@@ -14,6 +14,7 @@ pub struct Progress(Arc<Counters>);
 struct Counters {
     total: AtomicU64,
     resumed: AtomicU64,
+    held: AtomicU64,
     landed: AtomicU64,
     fetched: AtomicU64,
     rechecking: AtomicU64,
@@ -37,7 +38,7 @@ pub struct ProgressSnapshot {
     pub resumed_bytes: u64,
     /// Bytes that came over the network, those that had to be fetched twice included.
     pub fetched_bytes: u64,
-    /// Bytes of an earlier run that are still being read back to see whether they are good.
+    /// Bytes in the temporary file that are still being read back to see whether they are good.
     pub rechecking_bytes: u64,
     /// Number of parts that the object has with this download's part size.
     pub parts_total: u64,
@@ -63,11 +64,11 @@ impl Progress {
     pub fn snapshot(&self) -> ProgressSnapshot {
         let counters = &self.0;
         // Read before `rechecking`, which is lowered first: so no byte is seen as both.
-        let resumed_bytes = counters.resumed.load(Ordering::Acquire);
+        let held = counters.held.load(Ordering::Acquire);
         ProgressSnapshot {
             total_bytes: counters.total.load(Ordering::Relaxed),
-            consumed_bytes: resumed_bytes + counters.landed.load(Ordering::Relaxed),
-            resumed_bytes,
+            consumed_bytes: held + counters.landed.load(Ordering::Relaxed),
+            resumed_bytes: counters.resumed.load(Ordering::Relaxed),
             fetched_bytes: counters.fetched.load(Ordering::Relaxed),
             rechecking_bytes: counters.rechecking.load(Ordering::Relaxed),
             parts_total: counters.parts_total.load(Ordering::Relaxed),
@@ -84,6 +85,7 @@ impl Progress {
         let Counters {
             total,
             resumed,
+            held,
             landed,
             fetched,
             rechecking,
@@ -97,6 +99,7 @@ impl Progress {
         for counter in [
             total,
             resumed,
+            held,
             landed,
             fetched,
             rechecking,
@@ -118,6 +121,7 @@ impl Progress {
         for counter in [
             &counters.landed,
             &counters.resumed,
+            &counters.held,
             &counters.rechecking,
             &counters.total,
             &counters.parts_total,
@@ -135,7 +139,12 @@ impl Progress {
     /// So many bytes are there after all: what was there is looked at again.
     pub(crate) fn holds(&self, bytes: u64) {
         self.0.landed.store(0, Ordering::Relaxed);
-        self.0.resumed.store(bytes, Ordering::Release);
+        self.0.held.store(bytes, Ordering::Release);
+    }
+
+    /// Bytes that were looked at again are good.
+    pub(crate) fn holds_more(&self, bytes: u64) {
+        self.0.held.fetch_add(bytes, Ordering::Release);
     }
 
     /// The temporary file took `bytes` more.
@@ -151,7 +160,8 @@ impl Progress {
 
     /// Bytes of an earlier run are believed.
     pub(crate) fn resumed(&self, bytes: u64) {
-        self.0.resumed.fetch_add(bytes, Ordering::Release);
+        self.0.resumed.fetch_add(bytes, Ordering::Relaxed);
+        self.holds_more(bytes);
     }
 
     pub(crate) fn rechecking(&self, bytes: u64) {

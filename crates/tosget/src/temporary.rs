@@ -142,6 +142,13 @@ impl TemporaryFile {
             .map_err(|error| Error::disk("look at", &self.path, error))
     }
 
+    /// Makes the bytes durable and has the system forget its copies, so that reading them reads the disk. An error is final, as
+    /// one of [`make_durable`](Self::make_durable).
+    pub(crate) fn let_go_of_memory(&self) -> Result<(), Error> {
+        let done = self.file.sync().and_then(|()| self.file.drop_cached());
+        done.map_err(|error| Error::disk("make durable", &self.path, error))
+    }
+
     /// Gives the file the object's time. Nothing may be written after it.
     pub(crate) fn set_modified(&self, time: SystemTime) -> Result<(), Error> {
         self.file.set_modified(time).map_err(|error| {

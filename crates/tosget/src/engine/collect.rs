@@ -272,10 +272,14 @@ impl<'a> Collecting<'a> {
         }
         if good {
             self.session.coverage.insert(claim, Standing::Settled);
-            self.spec.progress.resumed(claim.range.len());
+            if self.session.looks_again {
+                self.spec.progress.holds_more(claim.range.len());
+            } else {
+                self.spec.progress.resumed(claim.range.len());
+            }
             return;
         }
-        tracing::warn!(target: "tosget::checkpoint", range = %claim.range, "bytes of the earlier run were altered, fetching them again");
+        tracing::warn!(target: "tosget::checkpoint", range = %claim.range, "bytes that were written read back otherwise, fetching them again");
         self.crew.put_back(claim.range);
         if let Err(error) = self
             .session

@@ -109,7 +109,7 @@ impl Session {
     }
 
     /// Keeps the journal under another name, for whoever wants to know; returns that name.
-    async fn set_journal_aside(&mut self) -> Option<PathBuf> {
+    pub(super) async fn set_journal_aside(&mut self) -> Option<PathBuf> {
         let journal = self.recorder.path()?;
         let aside = aside(&journal);
         self.recorder.close();

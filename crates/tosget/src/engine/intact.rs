@@ -5,7 +5,6 @@
 
 use super::prepare::Session;
 use super::{Spec, blocking};
-use crate::coverage::Coverage;
 use crate::error::{Error, ErrorKind, Shown};
 use crate::events::{DownloadEventType, Narrator};
 
@@ -34,9 +33,7 @@ impl Session {
         narrator.tell(DownloadEventType::Mending);
         self.scratch.file.reserve(self.pin.fingerprint.size)?;
         let claims = self.recorder.claims().await?;
-        self.doubtful = claims.map_or_else(Vec::new, |claims| claims.segments().collect());
-        self.coverage = Coverage::new();
-        spec.progress.holds(0);
+        self.doubt(&claims.unwrap_or_default(), spec);
         self.fill_gaps(spec, narrator).await
     }
 

@@ -53,18 +53,15 @@ impl Session {
             .filter(|difference| matches!(difference, NotTheObject::WrongCrc { .. }))
     }
 
-    /// Reads everything back and holds it against what the journal remembers.
-    async fn refetch_what_the_disk_altered(
+    /// Reads everything back and holds it against what the journal remembers, or else against the CRC64 of what was received.
+    pub(super) async fn refetch_what_the_disk_altered(
         mut self: Box<Self>,
         spec: &Spec,
         narrator: &Narrator,
     ) -> Result<Box<Self>, Error> {
-        let Some(claims) = self.recorder.claims().await? else {
-            return Ok(self);
-        };
-        self.coverage = Coverage::new();
-        self.doubtful = claims.segments().collect();
-        spec.progress.holds(0);
+        let claims = self.recorder.claims().await?;
+        let claims = claims.unwrap_or_else(|| self.coverage.clone());
+        self.doubt(&claims, spec);
         self.fill_gaps(spec, narrator).await
     }
 

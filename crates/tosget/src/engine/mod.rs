@@ -1,7 +1,7 @@
 //! One download from beginning to end, as a sequence of steps that each prove the one before.
 //!
 //! ```text
-//! earlier ─▶ probe ─▶ prepare ─▶ collect (fetch, record, recheck) ─▶ intact ─▶ mend ─▶ finish (verify, commit)
+//! earlier ─▶ probe ─▶ prepare ─▶ collect (fetch, record, recheck) ─▶ intact ─▶ reread ─▶ mend ─▶ finish (verify, commit)
 //! ```
 //!
 //! The engine knows all the pieces and no face: no environment variable, no terminal, no command line.
@@ -17,6 +17,7 @@ mod probe;
 mod question;
 mod recheck;
 mod recorder;
+mod reread;
 mod start_over;
 mod witness;
 
@@ -87,15 +88,20 @@ pub(crate) struct HeadSpec {
 /// Whatever keeps the temporary file from being ready to take bytes.
 const CREATE_FAILED: DownloadEventType = DownloadEventType::CreateTempFileFailed;
 
-/// When bytes that an earlier run recorded are read back before they are believed.
+/// When bytes that were written are read back before they are believed.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Recheck {
-    /// Unless nothing can have happened to them: the earlier run ended in order, in this boot of this machine, and
-    /// the temporary file's identity, length and times are exactly as it left them.
+    /// Those of an earlier run, unless nothing can have happened to them: it ended in order, in this boot of this machine,
+    /// and the temporary file's identity, length and times are exactly as it left them.
+    ///
+    /// So this trusts the disk, and every other program, not to alter what was written while a call runs, nor to do it
+    /// later behind the file system's back. The default, since reading everything once more costs time.
     #[default]
     Auto,
-    /// Always.
+    /// Those of an earlier run in any case; and everything once more before the file gets its name, after it was synced and
+    /// from the disk itself where the system allows it. What was altered is fetched again: no byte that a disk, a cable or
+    /// another program has changed gets past it.
     Always,
     /// Never. A file that was altered meanwhile is then noticed only by the CRC64 of the whole, if at all: the
     /// CRC64 is combined from what the journal remembers.
@@ -147,6 +153,7 @@ impl Engine {
             Prepared::Ready(session) => {
                 let session = session.collect(spec, narrator).await?;
                 let session = session.intact(spec, narrator).await?;
+                let session = session.reread(spec, narrator).await?;
                 let session = session.mend(spec, narrator).await?;
                 narrator.transfer_succeeded();
                 let finished = session.finish(spec, began).await;

@@ -37,9 +37,21 @@ pub(super) struct Session {
     pub(super) coverage: Coverage,
     /// What the journal claims and has to be read back first.
     pub(super) doubtful: Vec<Segment>,
+    /// What is doubtful was fetched or read back by this very call before.
+    pub(super) looks_again: bool,
     pub(super) opened: Option<(ByteRange, RangeResponse)>,
     /// Why an earlier checkpoint could not be used.
     pub(super) set_aside: Option<String>,
+}
+
+impl Session {
+    /// Believes nothing of `claims` any more before it is read back.
+    pub(super) fn doubt(&mut self, claims: &Coverage, spec: &Spec) {
+        self.coverage = Coverage::new();
+        self.doubtful = claims.segments().collect();
+        self.looks_again = true;
+        spec.progress.holds(0);
+    }
 }
 
 /// The temporary file, and whether it goes when the session goes: without a journal nobody could go on with it.
@@ -185,6 +197,7 @@ impl Preparation {
             pin: self.probed.pin,
             coverage,
             doubtful,
+            looks_again: false,
             opened: self.probed.opened,
             set_aside,
         })))

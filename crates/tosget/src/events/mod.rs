@@ -27,7 +27,7 @@ use crate::plan::Piece;
 /// 5. `Mending`, if the result is not the object, followed by more of 4;
 /// 6. `RenameTempFileSucceed` or `RenameTempFileFailed` as the last one, if all parts succeeded.
 ///
-/// `Rechecked` comes once more in a mending. `ObjectChanged` comes in place of 6 or, if another part failed before, of
+/// `Rechecked` comes once more in a mending, and at the end with [`Recheck::Always`](crate::Recheck::Always). `ObjectChanged` comes in place of 6 or, if another part failed before, of
 /// nothing; a download that starts over then begins with 1. A call that is refused before it knows the object (wrong key,
 /// no network) has no events, save `CreateTempFileFailed` where another download holds the temporary file; neither has one
 /// for a key that stands for a directory.
@@ -80,7 +80,7 @@ pub enum DownloadEventType {
         /// Of these, bytes that are read back before they are believed; `Rechecked` tells what came of it.
         doubtful_bytes: u64,
     },
-    /// 102: The bytes of an earlier call were read back.
+    /// 102: Bytes that had been written, by an earlier call or by this one, were read back.
     Rechecked {
         /// Bytes that were as remembered.
         good_bytes: u64,

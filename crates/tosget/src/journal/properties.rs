@@ -241,6 +241,10 @@ impl StoredFile for MemoryFile {
         Err(io::ErrorKind::Unsupported.into())
     }
 
+    fn drop_cached(&self) -> io::Result<()> {
+        Ok(())
+    }
+
     fn set_modified(&self, _: SystemTime) -> io::Result<()> {
         Err(io::ErrorKind::Unsupported.into())
     }

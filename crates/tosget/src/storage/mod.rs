@@ -53,6 +53,10 @@ pub(crate) trait StoredFile: Send + Sync + fmt::Debug {
     /// Makes the file's content and length durable.
     fn sync(&self) -> io::Result<()>;
 
+    /// Has the system forget what it keeps of the file in memory, as far as it is on the disk. Where it can't, or there is
+    /// no such memory, nothing happens.
+    fn drop_cached(&self) -> io::Result<()>;
+
     /// Sets the time of the last modification; the next write sets it anew.
     fn set_modified(&self, time: SystemTime) -> io::Result<()>;
 

@@ -160,6 +160,21 @@ impl StoredFile for SystemFile {
         self.file.sync_all()
     }
 
+    #[cfg(target_os = "linux")]
+    fn drop_cached(&self) -> io::Result<()> {
+        // To the end of the file.
+        const WHOLE: Option<std::num::NonZeroU64> = None;
+        match rustix::fs::fadvise(&self.file, 0, WHOLE, rustix::fs::Advice::DontNeed) {
+            Ok(()) | Err(rustix::io::Errno::INVAL | rustix::io::Errno::NOSYS) => Ok(()),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    #[cfg(not(target_os = "linux"))]
+    fn drop_cached(&self) -> io::Result<()> {
+        Ok(())
+    }
+
     fn set_modified(&self, time: SystemTime) -> io::Result<()> {
         self.file.set_modified(time)
     }

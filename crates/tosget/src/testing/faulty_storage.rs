@@ -231,6 +231,11 @@ impl StoredFile for FaultyFile {
         self.file.sync()
     }
 
+    fn drop_cached(&self) -> io::Result<()> {
+        self.fuse.burn()?;
+        self.file.drop_cached()
+    }
+
     fn set_modified(&self, time: SystemTime) -> io::Result<()> {
         self.fuse.burn_at("set modified")?;
         self.file.set_modified(time)

@@ -119,6 +119,10 @@ impl StoredFile for HookedFile {
         self.file.sync()
     }
 
+    fn drop_cached(&self) -> io::Result<()> {
+        self.file.drop_cached()
+    }
+
     fn set_modified(&self, time: SystemTime) -> io::Result<()> {
         self.file.set_modified(time)
     }

@@ -334,6 +334,10 @@ impl StoredFile for DiskFile {
         })
     }
 
+    fn drop_cached(&self) -> io::Result<()> {
+        Ok(())
+    }
+
     fn set_modified(&self, time: SystemTime) -> io::Result<()> {
         let since = time.duration_since(UNIX_EPOCH).map_err(io::Error::other)?;
         self.with(|file, now| {

@@ -1,8 +1,10 @@
 //! One byte that was altered, on the wire or on the disk, is found and fetched again; or else the evidence is kept.
 
 use std::path::Path;
+use std::sync::atomic::{AtomicU32, Ordering};
 
 use super::*;
+use crate::testing::hooked_storage::{Call, HookedStorage};
 
 /// Flips a bit of the temporary file in this folder.
 fn alter_the_disk(folder: &Path, offset: usize) {
@@ -151,5 +153,71 @@ async fn a_mending_is_told_and_can_be_canceled() {
         .download(bench.spec())
         .await
         .expect("goes on, and is mended");
+    bench.assert_is_the_object();
+}
+
+/// A disk that alters a byte of what it was given, in each of the first `times` syncs.
+fn disk_that_alters(times: u32) -> Arc<dyn Storage> {
+    let left = AtomicU32::new(times);
+    Arc::new(HookedStorage::new(move |call, path| {
+        let is_data = path.to_string_lossy().ends_with("tosget-part");
+        let is_due = |left: u32| left.checked_sub(1);
+        if call == Call::Sync
+            && is_data
+            && left
+                .fetch_update(Ordering::SeqCst, Ordering::SeqCst, is_due)
+                .is_ok()
+        {
+            alter_the_disk(path.parent().expect("a folder"), 777);
+        }
+        Ok(None)
+    }))
+}
+
+#[tokio::test]
+async fn a_byte_altered_on_the_disk_by_the_very_call_is_found_by_rechecking_always() {
+    for (size, refetched) in [(SIZE, PART), (1000, 1000)] {
+        let mut bench = Bench::new(size);
+        bench.storage = disk_that_alters(1);
+        let output = bench
+            .download(Spec {
+                recheck: Recheck::Always,
+                ..bench.spec()
+            })
+            .await
+            .expect("it is fetched again");
+        bench.assert_is_the_object();
+        assert_eq!(output.bytes_resumed, 0, "nothing is of an earlier call");
+        let most = size as u64 + refetched;
+        assert!(
+            (size as u64 + 1..=most).contains(&output.bytes_fetched),
+            "{output:?}"
+        );
+        assert_eq!(bench.files(), ["object.bin"]);
+    }
+}
+
+#[tokio::test]
+async fn a_disk_that_alters_whatever_it_is_given_never_ends_in_a_file_when_rechecking_always() {
+    let mut bench = Bench::new(SIZE);
+    bench.storage = disk_that_alters(u32::MAX);
+    let error = bench
+        .download(Spec {
+            recheck: Recheck::Always,
+            ..bench.spec()
+        })
+        .await
+        .expect_err("the disk is broken");
+    assert_eq!(error.kind(), ErrorKind::Disk);
+    assert!(
+        error.to_string().contains("does not read back as it was written"),
+        "{error}"
+    );
+    assert!(!bench.destination().exists());
+    bench.storage = Arc::new(SystemStorage);
+    bench
+        .download(bench.spec())
+        .await
+        .expect("another disk is better");
     bench.assert_is_the_object();
 }

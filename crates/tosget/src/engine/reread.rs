@@ -1,0 +1,53 @@
+//! [`Recheck::Always`](super::Recheck::Always): everything is written; is it on the disk as it came? The file is synced, read
+//! back from the disk, and held against the CRCs of what was received.
+
+use super::prepare::Session;
+use super::{Spec, blocking, canceled};
+use crate::error::{Error, ErrorKind, Shown};
+use crate::events::Narrator;
+
+/// What the disk alters is fetched again this often.
+const MOST_ROUNDS: usize = 3;
+
+impl Session {
+    /// Nothing but time, unless the caller wants to recheck always.
+    pub(super) async fn reread(
+        mut self: Box<Self>,
+        spec: &Spec,
+        narrator: &Narrator,
+    ) -> Result<Box<Self>, Error> {
+        if spec.recheck != super::Recheck::Always {
+            return Ok(self);
+        }
+        for _ in 0..MOST_ROUNDS {
+            self = self.let_go_of_memory(spec).await?;
+            let fetched = spec.progress.snapshot().fetched_bytes;
+            self = self.refetch_what_the_disk_altered(spec, narrator).await?;
+            if spec.progress.snapshot().fetched_bytes == fetched {
+                return Ok(self);
+            }
+        }
+        let message = format!(
+            "{} does not read back as it was written, each time in {MOST_ROUNDS}",
+            Shown(&self.places.temporary)
+        );
+        let error = Error::new(ErrorKind::Disk, message)
+            .with_hint("check the disk, or find out which program writes to the file");
+        Err(self.give_up(spec, error, true).await)
+    }
+
+    /// What is read from here on comes from the disk, where the system can be made to.
+    async fn let_go_of_memory(mut self: Box<Self>, spec: &Spec) -> Result<Box<Self>, Error> {
+        let file = self.scratch.file.clone();
+        let let_go = tokio::select! {
+            biased;
+            () = spec.cancel.canceled() => return Err(self.give_up(spec, canceled(), false).await),
+            let_go = blocking(move || file.let_go_of_memory()) => let_go,
+        };
+        if let Err(error) = let_go {
+            self.set_journal_aside().await;
+            return Err(error);
+        }
+        Ok(self)
+    }
+}
