@@ -17,10 +17,16 @@ pub use crate::source::tos::properties::{answer_head, error_body, range_trailer}
 
 #[cfg(test)]
 mod tests {
+    use std::env;
     use std::fs;
     use std::path::Path;
+    use std::time::{Duration, Instant};
 
     use proptest::prelude::*;
+    use proptest::test_runner::TestRunner;
+
+    /// For how many seconds each property is tried; without it, on as many inputs as proptest tries by itself.
+    const SECONDS: &str = "TOSGET_PROPERTY_SECONDS";
 
     /// What `fuzz/corpus` keeps for a property, in the order of its names.
     fn corpus(name: &str) -> Vec<Vec<u8>> {
@@ -57,6 +63,27 @@ mod tests {
         prop_oneof![blind, altered]
     }
 
+    fn try_for_a_while(corpus: Vec<Vec<u8>>, property: fn(&[u8])) {
+        let seconds = env::var(SECONDS).map_or(0, |text| text.parse().expect("a number of seconds"));
+        let (began, enough) = (Instant::now(), Duration::from_secs(seconds));
+        // What broke a promise goes into the corpus, by hand and under a name that tells what it is.
+        let config = ProptestConfig {
+            failure_persistence: None,
+            ..ProptestConfig::default()
+        };
+        let (bytes, mut tries) = (bytes(corpus), 0);
+        while tries == 0 || began.elapsed() < enough {
+            let mut runner = TestRunner::new(config.clone());
+            let tried = runner.run(&bytes, |bytes| {
+                property(&bytes);
+                Ok(())
+            });
+            tried.unwrap_or_else(|failure| panic!("{failure}"));
+            tries += config.cases;
+        }
+        println!("{tries} inputs");
+    }
+
     macro_rules! hold {
         ($($property:ident),* $(,)?) => {$(
             mod $property {
@@ -67,11 +94,9 @@ mod tests {
                     corpus(stringify!($property)).iter().for_each(|bytes| super::super::$property(bytes));
                 }
 
-                proptest! {
-                    #[test]
-                    fn holds_for_any_bytes(bytes in bytes(corpus(stringify!($property)))) {
-                        super::super::$property(&bytes);
-                    }
+                #[test]
+                fn holds_for_any_bytes() {
+                    try_for_a_while(corpus(stringify!($property)), super::super::$property);
                 }
             }
         )*};
