@@ -86,7 +86,7 @@ impl fmt::Debug for Crc64 {
 }
 
 /// A CRC-64 that grows with the bytes it is shown.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct RunningCrc64(Digest);
 
 impl RunningCrc64 {

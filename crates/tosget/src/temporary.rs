@@ -72,25 +72,31 @@ impl TemporaryFile {
                 OpenTemporary::Absent => {}
                 other => return Ok(other),
             }
-            match open_locked(&**storage, path, OpenMode::CreateNew) {
-                Ok(Locked::Ours(file)) => {
-                    return Ok(OpenTemporary::Ours(Self {
-                        storage: storage.clone(),
-                        file,
-                        path: path.to_owned(),
-                    }));
-                }
-                Ok(Locked::Held) => return Ok(OpenTemporary::Held),
-                Ok(Locked::Moved) => {}
+            match Self::create(storage, path)? {
                 // The directory vanished meanwhile.
-                Ok(Locked::Absent) => {
+                OpenTemporary::Absent => {
                     let error = io::ErrorKind::NotFound.into();
                     return Err(Error::disk("create the temporary file", path, error));
                 }
                 // Somebody was faster: look who.
-                Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
-                Err(error) => return Err(Error::disk("create the temporary file", path, error)),
+                OpenTemporary::Held => {}
+                ours @ OpenTemporary::Ours(_) => return Ok(ours),
             }
+        }
+    }
+
+    /// Creates it, and locks it. `Held` where somebody else was faster; `Absent` where the directory is missing.
+    pub(crate) fn create(storage: &Arc<dyn Storage>, path: &Path) -> Result<OpenTemporary, Error> {
+        match open_locked(&**storage, path, OpenMode::CreateNew) {
+            Ok(Locked::Ours(file)) => Ok(OpenTemporary::Ours(Self {
+                storage: storage.clone(),
+                file,
+                path: path.to_owned(),
+            })),
+            Ok(Locked::Held | Locked::Moved) => Ok(OpenTemporary::Held),
+            Ok(Locked::Absent) => Ok(OpenTemporary::Absent),
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(OpenTemporary::Held),
+            Err(error) => Err(Error::disk("create the temporary file", path, error)),
         }
     }
 

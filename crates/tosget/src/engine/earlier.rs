@@ -49,9 +49,14 @@ pub(super) struct Resumable<'a> {
 }
 
 impl Earlier {
-    /// Finds and locks what is there. Fails if another download is at work on it.
-    pub(super) async fn look(engine: &Engine, spec: &Spec, places: &Places) -> Result<Self, Error> {
-        let earlier = Self::look_patiently(engine, places).await?;
+    /// Finds and locks what is there, if the first look did not succeed in it. Fails if another download is at work on it.
+    pub(super) async fn look(
+        engine: &Engine,
+        spec: &Spec,
+        places: &Places,
+        first_look: Result<Self, Error>,
+    ) -> Result<Self, Error> {
+        let earlier = Self::look_patiently(engine, places, first_look).await?;
         let Some(journal) = &earlier.journal else {
             return Ok(earlier);
         };
@@ -70,21 +75,29 @@ impl Earlier {
         Ok(earlier)
     }
 
-    async fn look_patiently(engine: &Engine, places: &Places) -> Result<Self, Error> {
-        let mut patience = LOCK_PATIENCE.into_iter();
-        loop {
-            let (storage, at) = (engine.storage.clone(), places.clone());
-            let found = blocking(move || Self::look_once(&storage, &at)).await;
-            match (found, patience.next()) {
-                (Err(error), Some(wait)) if error.kind() == ErrorKind::CheckpointHeld => {
-                    tokio::time::sleep(wait).await;
-                }
-                (found, _) => return found,
+    async fn look_patiently(
+        engine: &Engine,
+        places: &Places,
+        first_look: Result<Self, Error>,
+    ) -> Result<Self, Error> {
+        let mut found = first_look;
+        for wait in LOCK_PATIENCE {
+            match found {
+                Err(error) if error.kind() == ErrorKind::CheckpointHeld => tokio::time::sleep(wait).await,
+                found => return found,
             }
+            let (storage, at) = (engine.storage.clone(), places.clone());
+            found = blocking(move || Self::look_once(&storage, &at)).await;
         }
+        found
     }
 
-    fn look_once(storage: &Arc<dyn Storage>, places: &Places) -> Result<Self, Error> {
+    /// Whether there is none.
+    pub(super) fn is_nothing(&self) -> bool {
+        self.temporary.is_none() && self.journal.is_none()
+    }
+
+    pub(super) fn look_once(storage: &Arc<dyn Storage>, places: &Places) -> Result<Self, Error> {
         let journal = match &places.journal {
             None => None,
             Some(path) => match FoundJournal::look(&**storage, path) {

@@ -1,7 +1,7 @@
 //! One download from beginning to end, as a sequence of steps that each prove the one before.
 //!
 //! ```text
-//! earlier ─▶ probe ─▶ prepare ─▶ collect (fetch, record, recheck) ─▶ intact ─▶ reread ─▶ mend ─▶ finish (verify, commit)
+//! earlier ─▶ probe ─▶ (whole ─▶ done) ─▶ prepare ─▶ collect (fetch, record, recheck) ─▶ intact ─▶ reread ─▶ mend ─▶ finish (verify, commit)
 //! ```
 //!
 //! The engine knows all the pieces and no face: no environment variable, no terminal, no command line.
@@ -19,6 +19,7 @@ mod recheck;
 mod recorder;
 mod reread;
 mod start_over;
+mod whole;
 mod witness;
 
 use std::num::{NonZeroU64, NonZeroUsize};
@@ -117,12 +118,19 @@ pub(crate) struct Engine {
 
 impl Engine {
     async fn download(&self, spec: &Spec, began: Instant) -> Result<DownloadFileOutput, Error> {
-        let places = match self.resolve(spec).await? {
-            Resolved::File(places) => places,
+        let (places, first_look) = match self.resolve(spec).await? {
+            Resolved::File(places, first_look) => (places, first_look),
             Resolved::Directory(path) => return self.make_directory(spec, path, began).await,
         };
         let narrator = Narrator::begin(&spec.listeners, &spec.object, &places, &spec.progress)?;
-        let result = self.download_to(spec, places, &narrator, began).await;
+        let earlier = Earlier::look(self, spec, &places, first_look).await;
+        let result = match earlier {
+            Ok(earlier) => self.download_to(spec, places, earlier, &narrator, began).await,
+            Err(error) => {
+                narrator.tell_failure(CREATE_FAILED, &error);
+                Err(error)
+            }
+        };
         if let Err(error) = &result {
             narrator.transfer_failed();
             if error.kind() == ErrorKind::ObjectChanged {
@@ -137,16 +145,19 @@ impl Engine {
         &self,
         spec: &Spec,
         places: Places,
+        earlier: Earlier,
         narrator: &Narrator,
         began: Instant,
     ) -> Result<DownloadFileOutput, Error> {
-        let earlier = Earlier::look(self, spec, &places).await;
-        let earlier = earlier.inspect_err(|error| narrator.tell_failure(CREATE_FAILED, error))?;
         let probed = match self.or_canceled(spec, probe::probe(self, spec, &earlier)).await {
             Ok(probed) => probed,
             Err(error) => return Err(earlier.give_up(error, self, spec, places).await),
         };
         probed.tell();
+        let probed = match self.whole(spec, &places, &earlier, probed, began).await? {
+            Ok(output) => return Ok(output),
+            Err(probed) => probed,
+        };
         let prepared = prepare::prepare(self, spec, places, earlier, probed).await;
         match prepared.inspect_err(|error| narrator.tell_failure(CREATE_FAILED, error))? {
             Prepared::AlreadyCommitted(done) => Ok(done.output(spec, narrator, began)),
@@ -196,7 +207,12 @@ impl Engine {
         let resolved = blocking(move || -> Result<Resolved, BadDestination> {
             match resolve(&*storage, &file_path, object.name_below_directory())? {
                 Destination::Directory(path) => Ok(Resolved::Directory(path)),
-                Destination::File(path) => Places::new(&*storage, &path, &checkpoint).map(Resolved::File),
+                Destination::File(path) => {
+                    let places = Places::new(&*storage, &path, &checkpoint)?;
+                    // Here, since what may block costs more to begin than to do.
+                    let first_look = Earlier::look_once(&storage, &places);
+                    Ok(Resolved::File(places, first_look))
+                }
             }
         });
         resolved.await.map_err(|bad| {
@@ -240,7 +256,8 @@ impl Engine {
 }
 
 enum Resolved {
-    File(Places),
+    /// With what is there already.
+    File(Places, Result<Earlier, Error>),
     Directory(PathBuf),
 }
 

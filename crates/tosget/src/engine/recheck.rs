@@ -26,6 +26,9 @@ impl Rechecking {
     pub(super) fn start(temporary: TemporaryFile, claims: Vec<Segment>) -> Self {
         let left = claims.len();
         let (tell, verdicts) = mpsc::channel(16);
+        if claims.is_empty() {
+            return Self { verdicts, left };
+        }
         tokio::spawn(async move {
             for claim in claims {
                 let file = temporary.clone();

@@ -44,6 +44,11 @@ pub(crate) struct Listeners {
 }
 
 impl Listeners {
+    /// Whether nobody listens.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.transfer.is_none() && self.events.is_none() && self.stream.is_none()
+    }
+
     pub(crate) fn set_data_transfer(&mut self, listener: impl FnMut(DataTransferStatus) + Send + 'static) {
         self.transfer = Some(Arc::new(Mutex::new(listener)));
     }

@@ -92,6 +92,11 @@ impl FaultyStorage {
         self.fuse.bytes_read.load(Ordering::SeqCst)
     }
 
+    /// How many calls there were.
+    pub(crate) fn calls(&self) -> u64 {
+        self.fuse.calls.load(Ordering::SeqCst)
+    }
+
     /// Whether any call failed.
     pub(crate) fn has_failed(&self) -> bool {
         self.fuse.calls.load(Ordering::SeqCst) > self.fuse.length

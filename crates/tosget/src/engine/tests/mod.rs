@@ -10,6 +10,7 @@ mod restarts;
 mod schedules;
 mod stragglers;
 mod telling;
+mod whole;
 
 use std::collections::BTreeSet;
 use std::fs;
