@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use crate::batch::{Batch, BatchResults};
 use crate::config::{ClientParts, ConfigError, TosClientBuilder};
 use crate::download::{DownloadFile, HeadObject};
 use crate::engine::Engine;
@@ -58,6 +59,28 @@ impl TosClient {
         let (source, spec) = request.into_spec(&self.parts)?;
         let _turn = self.parts.turns.take(&spec.cancel).await;
         self.engine(source).run(spec).await
+    }
+
+    /// Brings many objects to local files, as one run: they share connections, and a client's
+    /// [`max_downloads`](TosClientBuilder::max_downloads) is how many of them are under way at a time.
+    ///
+    /// One that fails stops no other. Called again with the same requests, what is missing is fetched.
+    ///
+    /// ```no_run
+    /// # async fn example(client: tosget::TosClient) -> tosget::Result<()> {
+    /// use tosget::{Batch, DownloadFile};
+    ///
+    /// let keys = ["a.bin", "b.bin", "c.bin"];
+    /// let requests = keys.map(|key| DownloadFile::new("my-bucket", key, "downloads/"));
+    /// let mut results = client.download_batch(Batch::new(requests));
+    /// while let Some(done) = results.next().await {
+    ///     println!("{}: {} bytes", keys[done.index], done.result?.object.content_length);
+    /// }
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn download_batch(&self, batch: Batch) -> BatchResults {
+        BatchResults::new(self.clone(), batch, self.parts.turns.count())
     }
 
     /// Asks what the service knows of an object, without its bytes.

@@ -35,6 +35,7 @@
 #![deny(missing_docs)]
 
 mod allowance;
+mod batch;
 pub mod blocking;
 mod cancel;
 mod checksum;
@@ -85,6 +86,7 @@ mod transfer;
 mod turns;
 mod verify;
 
+pub use batch::{Batch, BatchResult, BatchResults};
 pub use cancel::CancelHook;
 pub use client::TosClient;
 pub use config::TosClientBuilder;

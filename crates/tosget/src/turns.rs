@@ -8,7 +8,10 @@ use crate::cancel::CancelHook;
 
 /// Turns to be taken; clones hand out the same ones.
 #[derive(Clone, Debug)]
-pub(crate) struct Turns(Arc<Semaphore>);
+pub(crate) struct Turns {
+    free: Arc<Semaphore>,
+    count: usize,
+}
 
 /// A turn, until it is dropped. Nothing in it: the download was canceled before its turn came.
 #[derive(Debug)]
@@ -17,12 +20,21 @@ pub(crate) struct Turn(#[expect(dead_code, reason = "held, not read")] Option<Ow
 impl Turns {
     /// So many at a time.
     pub(crate) fn new(count: usize) -> Self {
-        Self(Arc::new(Semaphore::new(count.min(Semaphore::MAX_PERMITS))))
+        let count = count.min(Semaphore::MAX_PERMITS);
+        Self {
+            free: Arc::new(Semaphore::new(count)),
+            count,
+        }
+    }
+
+    /// How many there are, taken or not.
+    pub(crate) fn count(&self) -> usize {
+        self.count
     }
 
     /// Waits for a turn, first come first served. Who cancels need not wait for one.
     pub(crate) async fn take(&self, cancel: &CancelHook) -> Turn {
-        let permits = Arc::clone(&self.0);
+        let permits = self.free.clone();
         tokio::select! {
             biased;
             () = cancel.canceled() => Turn(None),
