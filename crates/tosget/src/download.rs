@@ -59,6 +59,7 @@ pub struct DownloadFile {
     enable_checkpoint: bool,
     checkpoint_file: Option<PathBuf>,
     recheck: Recheck,
+    skip_same: bool,
     preserve_mtime: bool,
     progress: Progress,
     rate_limiter: Option<RateLimiter>,
@@ -108,6 +109,7 @@ impl DownloadFile {
             enable_checkpoint: true,
             checkpoint_file: None,
             recheck: Recheck::Auto,
+            skip_same: false,
             preserve_mtime: false,
             progress: Progress::new(),
             rate_limiter: None,
@@ -161,6 +163,16 @@ impl DownloadFile {
     /// When bytes that were written are read back before they are believed (default [`Recheck::Auto`]).
     pub fn with_recheck(mut self, recheck: Recheck) -> Self {
         self.recheck = recheck;
+        self
+    }
+
+    /// Whether to leave a destination alone that is the object already (default: no, it is downloaded and replaced). What is
+    /// there is asked by a HEAD and compared by size and CRC64, so nothing is taken for the object by its looks; where the
+    /// service keeps no CRC64 of it, it is downloaded. The result counts its bytes as resumed.
+    ///
+    /// With this, a run of many downloads can simply be run again after an interruption.
+    pub fn with_skip_same(mut self, skip: bool) -> Self {
+        self.skip_same = skip;
         self
     }
 
@@ -283,6 +295,7 @@ impl DownloadFile {
             task_num,
             checkpoint,
             recheck: self.recheck,
+            skip_same: self.skip_same,
             preserve_mtime: self.preserve_mtime,
             enable_crc: client.enable_crc,
             first_retries: client.first_retries(),

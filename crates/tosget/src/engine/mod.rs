@@ -1,7 +1,7 @@
 //! One download from beginning to end, as a sequence of steps that each prove the one before.
 //!
 //! ```text
-//! earlier ─▶ probe ─▶ (whole ─▶ done) ─▶ prepare ─▶ collect (fetch, record, recheck) ─▶ intact ─▶ reread ─▶ mend ─▶ finish (verify, commit)
+//! earlier ─▶ (same ─▶ done) ─▶ probe ─▶ (whole ─▶ done) ─▶ prepare ─▶ collect (fetch, record, recheck) ─▶ intact ─▶ reread ─▶ mend ─▶ finish (verify, commit)
 //! ```
 //!
 //! The engine knows all the pieces and no face: no environment variable, no terminal, no command line.
@@ -18,6 +18,7 @@ mod question;
 mod recheck;
 mod recorder;
 mod reread;
+mod same;
 mod start_over;
 mod whole;
 mod witness;
@@ -63,6 +64,8 @@ pub(crate) struct Spec {
     pub(crate) task_num: NonZeroUsize,
     pub(crate) checkpoint: CheckpointPlace,
     pub(crate) recheck: Recheck,
+    /// A destination that is the object already is left as it is.
+    pub(crate) skip_same: bool,
     /// The file gets the object's modification time.
     pub(crate) preserve_mtime: bool,
     pub(crate) enable_crc: bool,
@@ -149,6 +152,12 @@ impl Engine {
         narrator: &Narrator,
         began: Instant,
     ) -> Result<DownloadFileOutput, Error> {
+        if spec.skip_same
+            && earlier.is_nothing()
+            && let Some(output) = self.same(spec, &places, narrator, began).await?
+        {
+            return Ok(output);
+        }
         let probed = match self.or_canceled(spec, probe::probe(self, spec, &earlier)).await {
             Ok(probed) => probed,
             Err(error) => return Err(earlier.give_up(error, self, spec, places).await),

@@ -9,6 +9,7 @@ use super::earlier::{Earlier, LeftTemporary, held};
 use super::probe::{EarlierFits, Probed};
 use super::recorder::Recorder;
 use super::{Engine, Recheck, Spec, blocking, output};
+use crate::checksum::Crc64;
 use crate::coverage::{Coverage, Segment, Standing};
 use crate::destination::{Places, aside, directory_of, path_text};
 use crate::error::{Error, Shown};
@@ -81,18 +82,17 @@ pub(super) enum Prepared {
 /// A destination that already is the object.
 #[derive(Debug)]
 pub(super) struct Committed {
-    head: HeadObjectOutput,
-    destination: PathBuf,
-    whole: Segment,
+    pub(super) head: HeadObjectOutput,
+    pub(super) destination: PathBuf,
+    /// All of it; `None` if it is empty.
+    pub(super) content: Option<Segment>,
 }
 
 impl Committed {
     pub(super) fn output(self, spec: &Spec, narrator: &Narrator, began: Instant) -> DownloadFileOutput {
-        spec.progress.begin(
-            self.whole.range.end(),
-            part_count(self.whole.range.end(), spec.part_size),
-        );
-        let size = self.whole.range.len();
+        let size = self.content.map_or(0, |content| content.range.len());
+        let crc = self.content.map_or(Crc64::EMPTY, |content| content.crc);
+        spec.progress.begin(size, part_count(size, spec.part_size));
         spec.progress.resumed(size);
         narrator.tell(DownloadEventType::Resumed {
             bytes: size,
@@ -101,13 +101,13 @@ impl Committed {
         narrator.transfer_started(size, size);
         narrator.transfer_succeeded();
         narrator.tell(DownloadEventType::RenameTempFileSucceed);
-        let proven = spec.enable_crc && self.head.hash_crc64ecma == Some(self.whole.crc.0);
+        let proven = spec.enable_crc && self.head.hash_crc64ecma == Some(crc.0);
         let by = if proven {
             Verification::Crc64
         } else {
             Verification::SizeOnly
         };
-        output(spec, self.head, self.destination, by, Some(self.whole.crc), began)
+        output(spec, self.head, self.destination, by, Some(crc), began)
     }
 }
 
@@ -248,22 +248,13 @@ impl Preparation {
         self.places.remove_aside(&*self.engine.storage);
         let head = self.probed.head.object.clone();
         if let Some(time) = head.last_modified.filter(|_| self.spec.preserve_mtime) {
-            self.set_modified(path, time);
+            set_modified(&*self.engine.storage, path, time);
         }
         Ok(Some(Committed {
             head,
             destination: path.clone(),
-            whole: Segment { range, crc },
+            content: Some(Segment { range, crc }),
         }))
-    }
-
-    /// The run that committed the file may not have been asked for the object's time, as this one is. It is late for an error:
-    /// the download is done, and no journal is left that a next run could go by.
-    fn set_modified(&self, path: &Path, time: SystemTime) {
-        let file = self.engine.storage.open(path, OpenMode::Existing);
-        if let Err(error) = file.and_then(|file| file.set_modified(time)) {
-            tracing::warn!(target: "tosget::download", path = %path.display(), %error, "the modification time could not be set");
-        }
     }
 
     /// Tells the log where the download begins.
@@ -421,4 +412,13 @@ impl Preparation {
 
 fn token() -> [u8; 16] {
     fastrand::u128(..).to_le_bytes()
+}
+
+/// The run that committed the file may not have been asked for the object's time, as this one is. It is late for an error: the
+/// download is done, and no journal is left that a next run could go by.
+pub(super) fn set_modified(storage: &dyn Storage, path: &Path, time: SystemTime) {
+    let file = storage.open(path, OpenMode::Existing);
+    if let Err(error) = file.and_then(|file| file.set_modified(time)) {
+        tracing::warn!(target: "tosget::download", path = %Shown(path), %error, "the modification time could not be set");
+    }
 }

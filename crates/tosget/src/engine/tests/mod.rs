@@ -7,6 +7,7 @@ mod mending;
 mod mtime;
 mod outages;
 mod restarts;
+mod same;
 mod schedules;
 mod stragglers;
 mod telling;
@@ -143,6 +144,7 @@ fn plain_spec() -> Spec {
         task_num: NonZeroUsize::new(3).expect("not zero"),
         checkpoint: CheckpointPlace::Beside,
         recheck: Recheck::Auto,
+        skip_same: false,
         preserve_mtime: false,
         enable_crc: true,
         first_retries: 0,
