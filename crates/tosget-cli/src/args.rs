@@ -11,12 +11,12 @@ use crate::console::Console;
 use crate::duration;
 use crate::exit::Exit;
 use crate::failure::Failure;
-use crate::limits::LimitArgs;
 use crate::object_name::ObjectName;
 use crate::report;
 use crate::size::Size;
 use crate::ssec_key::SsecKeyArgs;
 use crate::subject::Subject;
+use crate::transfer_args::TransferArgs;
 
 /// Resumable, parallel, verified downloads from TOS, Volcengine's object store
 ///
@@ -56,6 +56,10 @@ pub(crate) enum Command {
     #[command(after_help = concat!(destinations!(), "\n", exit_codes!()))]
     Get(Box<GetArgs>),
 
+    /// Download all objects of a list; after an interruption, go on with what is missing
+    #[command(after_help = concat!(batch_help!(), "\n", exit_codes!()))]
+    Batch(Box<BatchArgs>),
+
     /// Show what the service knows of an object: size, CRC64, metadata
     #[command(after_help = exit_codes!())]
     Stat(Box<StatArgs>),
@@ -81,54 +85,51 @@ pub(crate) struct GetArgs {
     #[arg(long, value_name = "ID")]
     pub(crate) version_id: Option<String>,
 
-    /// Size of one part, such as 20MiB or 100MB; may differ from run to run [default: 20MiB]
-    #[arg(long, value_name = "SIZE")]
-    pub(crate) part_size: Option<Size>,
-
-    /// Parts in flight at once, 1 to 1000; may differ from run to run [default: 8]
-    #[arg(long, value_name = "N")]
-    pub(crate) task_num: Option<usize>,
-
     /// Where to keep the checkpoint's journal: a file, or a directory [default: hidden beside the destination]
     #[arg(long, value_name = "PATH", conflicts_with = "no_checkpoint")]
     pub(crate) checkpoint_file: Option<PathBuf>,
-
-    /// Keep no checkpoint: an interrupted download leaves nothing behind, and nothing to go on with
-    #[arg(long)]
-    pub(crate) no_checkpoint: bool,
-
-    /// When to read back what was written: what an earlier run saved, before going on with it; with `always` the whole as well,
-    /// before it gets its name
-    #[arg(long, value_enum, value_name = "WHEN", default_value_t = RecheckArg::Auto)]
-    pub(crate) recheck: RecheckArg,
 
     /// When the object is replaced during the download: fail, or restart[:N], which downloads the new one from the
     /// beginning, at most N times (3) [default: fail]
     #[arg(long, value_name = "WHAT")]
     pub(crate) on_change: Option<OnChangeArg>,
 
-    /// Give the file the object's modification time
+    /// Leave the destination alone if it is the object already, told by its size and CRC64
     #[arg(long)]
-    pub(crate) preserve_mtime: bool,
-
-    /// Don't compare the CRC64 of the file with the object's
-    #[arg(long)]
-    pub(crate) no_crc: bool,
-
-    /// Don't ask the server for the CRC64 of each range
-    #[arg(long)]
-    pub(crate) no_range_crc: bool,
+    pub(crate) skip_same: bool,
 
     #[command(flatten)]
-    pub(crate) limits: LimitArgs,
+    pub(crate) transfer: TransferArgs,
 
     #[command(flatten)]
     pub(crate) conditions: ConditionArgs,
 
-    #[command(flatten)]
-    pub(crate) ssec_key: SsecKeyArgs,
-
     /// Print the result, or the error, as one JSON object to stdout, and nothing else
+    #[arg(long, help_heading = "Output")]
+    pub(crate) json: bool,
+
+    #[command(flatten)]
+    pub(crate) client: ClientArgs,
+}
+
+#[derive(Debug, ClapArgs)]
+pub(crate) struct BatchArgs {
+    /// File with one object a line, tos://BUCKET/KEY or a URL, or - for standard input; blank lines and lines that begin with
+    /// # are skipped
+    pub(crate) list: PathBuf,
+
+    /// Directory to save to, each object under its key
+    #[arg(default_value = ".")]
+    pub(crate) directory: PathBuf,
+
+    /// Download also what is there already [default: a file with the object's size and CRC64 is left alone]
+    #[arg(long)]
+    pub(crate) replace: bool,
+
+    #[command(flatten)]
+    pub(crate) transfer: TransferArgs,
+
+    /// Print one JSON object a line to stdout for each object as it is done or fails, and one for the run at the end
     #[arg(long, help_heading = "Output")]
     pub(crate) json: bool,
 
@@ -248,6 +249,7 @@ impl Command {
     pub(crate) fn json(&self) -> bool {
         match self {
             Self::Get(args) => args.json,
+            Self::Batch(args) => args.json,
             Self::Stat(args) => args.json,
             Self::Presign(_) | Self::Demo(_) => false,
         }

@@ -1,14 +1,19 @@
 //! `tosget get`: one download, watched and interruptible.
 
-use tosget::{ErrorKind, Progress};
+use std::time::Instant;
+
+use tosget::{CancelHook, ErrorKind, Progress};
 
 use crate::console::Console;
 use crate::failure::Failure;
 use crate::human;
 use crate::interruption::{Interruption, SecondSignal};
 use crate::meter::Meter;
+use crate::progress_line::{Moment, progress_line};
+use crate::rate::RateWindow;
 use crate::report::{Answer, Downloaded, Voice};
 use crate::settings::GetSettings;
+use crate::terminal;
 
 pub(crate) async fn get(settings: GetSettings, console: &Console, voice: Voice) -> Result<Answer, Failure> {
     let interruption = Interruption::listen(console, SecondSignal::ExitsAtOnce)?;
@@ -19,7 +24,7 @@ pub(crate) async fn get(settings: GetSettings, console: &Console, voice: Voice) 
         .with_progress(progress.clone())
         .with_cancel_hook(interruption.hook());
     let meter = match voice {
-        Voice::Words => Meter::start(console, progress.clone(), interruption.hook()),
+        Voice::Words => draw(console, progress.clone(), interruption.hook()),
         Voice::Quiet | Voice::Json => Meter::hidden(console),
     };
     let result = client.download_file(request).await;
@@ -39,6 +44,23 @@ pub(crate) async fn get(settings: GetSettings, console: &Console, voice: Voice) 
         }
         Err(error) => Err(error.into()),
     }
+}
+
+fn draw(console: &Console, progress: Progress, hook: CancelHook) -> Meter {
+    let mut rate = RateWindow::default();
+    Meter::start(console, move || {
+        let now = progress.snapshot();
+        // Waiting for the first answer is no part of the rate.
+        if now.total_bytes > 0 {
+            rate.note(Instant::now(), now.fetched_bytes);
+        }
+        let moment = Moment {
+            now,
+            rate: rate.bytes_per_second(),
+            stopping: hook.is_canceled(),
+        };
+        progress_line(&moment, terminal::columns())
+    })
 }
 
 fn what_is_kept(progress: &Progress, kept: bool) -> String {

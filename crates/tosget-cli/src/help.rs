@@ -7,10 +7,23 @@ Examples:
   tosget get tos://my-bucket/models/llama.bin          to ./llama.bin
   tosget get tos://my-bucket/models/llama.bin /data/   to /data/models/llama.bin
   tosget get tos://my-bucket/models/llama.bin w.bin --task-num 16 --part-size 64MiB
+  tosget batch objects.txt /data/                      all objects of a list, one a line
   tosget stat tos://my-bucket/models/llama.bin --json
   tosget presign tos://my-bucket/models/llama.bin --expires 7d
   tosget get 'https://…?X-Tos-…' llama.bin             by such a URL, without keys
   tosget demo                                          a tour, without network or credentials
+"
+    };
+}
+
+macro_rules! batch_help {
+    () => {
+        "\
+Each object is saved to DIRECTORY/KEY (a URL's to the last segment of its path). A key that
+would leave the directory is refused. One object that fails stops no other.
+
+After an interruption, the same command again goes on: a file that is there is compared by
+size and CRC64 (one HEAD, no bytes) and left alone if it is the object.
 "
     };
 }

@@ -66,7 +66,7 @@ pub(crate) fn span_left(duration: Duration) -> String {
 
 /// `2 retries`, `1 retry`.
 pub(crate) fn count(number: u64, one: &str, many: &str) -> String {
-    format!("{number} {}", if number == 1 { one } else { many })
+    format!("{} {}", grouped(number), if number == 1 { one } else { many })
 }
 
 /// The largest unit of which there is at least one, as it will be shown: 1023.99 MiB are 1 GiB.

@@ -8,6 +8,8 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 use tosget::{DownloadFileOutput, ErrorKind, HeadObjectOutput, TosServerError, Verification};
 
+use crate::batch::Tally;
+use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::report::{Downloaded, Known};
 use crate::subject::Subject;
@@ -90,6 +92,39 @@ struct ObjectJson<'a> {
     meta: &'a BTreeMap<String, String>,
     request_id: Option<&'a str>,
     id2: Option<&'a str>,
+}
+
+/// An object of `tosget batch --json` that failed.
+#[derive(Debug, Serialize)]
+pub(crate) struct FailureAboutJson<'a> {
+    #[serde(flatten)]
+    subject: SubjectJson<'a>,
+    #[serde(flatten)]
+    failure: FailureJson<'a>,
+}
+
+/// The last line of `tosget batch --json`.
+#[derive(Debug, Serialize)]
+pub(crate) struct BatchJson {
+    ok: bool,
+    batch: TallyJson,
+    exit_code: u8,
+}
+
+#[derive(Debug, Serialize)]
+struct TallyJson {
+    objects: u64,
+    done: u64,
+    failed: u64,
+    /// Of those done: the file was the object already.
+    already_there: u64,
+    /// Of those done: the CRC64 was compared.
+    verified: u64,
+    bytes_fetched: u64,
+    bytes_resumed: u64,
+    requests: u64,
+    retries: u64,
+    elapsed_seconds: f64,
 }
 
 /// Any command that failed.
@@ -184,6 +219,36 @@ impl Failure {
                 server: self.server.as_deref().map(ServerJson::from),
             },
             exit_code: self.exit.code(),
+        }
+    }
+}
+
+impl Failure {
+    pub(crate) fn to_json_about<'a>(&'a self, subject: &'a Subject) -> FailureAboutJson<'a> {
+        FailureAboutJson {
+            subject: subject.into(),
+            failure: self.to_json(),
+        }
+    }
+}
+
+impl Tally {
+    pub(crate) fn to_json(&self, objects: u64, exit: Exit) -> BatchJson {
+        BatchJson {
+            ok: exit == Exit::Done,
+            batch: TallyJson {
+                objects,
+                done: self.done,
+                failed: self.failed,
+                already_there: self.same,
+                verified: self.verified,
+                bytes_fetched: self.bytes_fetched,
+                bytes_resumed: self.bytes_resumed,
+                requests: self.requests,
+                retries: self.retries,
+                elapsed_seconds: self.elapsed.as_secs_f64(),
+            },
+            exit_code: exit.code(),
         }
     }
 }

@@ -7,6 +7,8 @@
 mod help;
 
 mod args;
+mod batch;
+mod batch_line;
 mod bit_rate;
 mod conditions;
 mod console;
@@ -19,6 +21,7 @@ mod human;
 mod interruption;
 mod json;
 mod limits;
+mod list;
 mod logging;
 mod meter;
 mod object_name;
@@ -34,6 +37,7 @@ mod stat;
 mod subject;
 mod terminal;
 mod timestamp;
+mod transfer_args;
 mod when;
 
 use std::process::ExitCode;
@@ -68,6 +72,7 @@ fn run(settings: Settings, console: &Console, voice: Voice) -> Result<Answer, Fa
     let result = runtime.block_on(async {
         match settings {
             Settings::Get(settings) => get::get(*settings, console, voice).await,
+            Settings::Batch(settings) => batch::batch(*settings, console, voice).await,
             Settings::Presign(settings) => presign::presign(*settings).await,
             Settings::Stat(settings) => stat::stat(*settings, console).await,
             Settings::Demo(settings) => demo::demo(settings, console).await,

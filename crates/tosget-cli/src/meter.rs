@@ -5,13 +5,9 @@
 
 use std::sync::mpsc::{RecvTimeoutError, Sender, channel};
 use std::thread::{self, JoinHandle};
-use std::time::{Duration, Instant};
-
-use tosget::{CancelHook, Progress};
+use std::time::Duration;
 
 use crate::console::Console;
-use crate::progress_line::{Moment, progress_line};
-use crate::rate::RateWindow;
 use crate::terminal;
 
 const REDRAW: Duration = Duration::from_millis(100);
@@ -24,8 +20,8 @@ pub(crate) struct Meter {
 }
 
 impl Meter {
-    /// Draws until it is dropped, if stderr can be drawn on.
-    pub(crate) fn start(console: &Console, progress: Progress, hook: CancelHook) -> Self {
+    /// Draws the line of each moment until it is dropped, if stderr can be drawn on.
+    pub(crate) fn start(console: &Console, mut line: impl FnMut() -> String + Send + 'static) -> Self {
         let console = console.clone();
         if !console.can_redraw() {
             return Self::hidden(&console);
@@ -33,20 +29,10 @@ impl Meter {
         let (stop, stopped) = channel();
         let canvas = console.clone();
         let thread = thread::Builder::new().name("progress".into()).spawn(move || {
-            let mut rate = RateWindow::default();
             while stopped.recv_timeout(REDRAW) == Err(RecvTimeoutError::Timeout) {
-                let now = progress.snapshot();
-                // Waiting for the first answer is no part of the rate.
-                if now.total_bytes > 0 {
-                    rate.note(Instant::now(), now.fetched_bytes);
-                }
-                let moment = Moment {
-                    now,
-                    rate: rate.bytes_per_second(),
-                    stopping: hook.is_canceled(),
-                };
+                let line = line();
                 if terminal::is_ours() {
-                    canvas.draw(&progress_line(&moment, terminal::columns()));
+                    canvas.draw(&line);
                 }
             }
         });

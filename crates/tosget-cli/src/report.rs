@@ -33,6 +33,8 @@ pub(crate) enum Answer {
     Signed(Url),
     /// The command has told everything itself.
     Told,
+    /// … in JSON; in words this is left to say.
+    Failed(Box<Failure>),
 }
 
 /// A download that succeeded.
@@ -83,6 +85,12 @@ pub(crate) fn tell(console: &Console, voice: Voice, result: &Result<Answer, Fail
         },
         Ok(Answer::Signed(url)) => print(&format!("{}\n", url.0)),
         Ok(Answer::Told) => Exit::Done,
+        Ok(Answer::Failed(failure)) => {
+            if voice != Voice::Json {
+                failure.tell(console);
+            }
+            failure.exit
+        }
     }
 }
 
@@ -214,7 +222,7 @@ fn line(label: &str, value: &str) -> String {
 
 impl Failure {
     /// One line, its causes, what to do about it, and where it will go on.
-    fn tell(&self, console: &Console) {
+    pub(crate) fn tell(&self, console: &Console) {
         let label = match self.exit {
             Exit::Interrupted => "interrupted:",
             _ => "error:",

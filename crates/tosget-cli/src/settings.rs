@@ -1,16 +1,20 @@
 //! What the flags mean together: everything that can be decided before anybody is asked is decided here.
 
+use std::fmt;
 use std::path::{Component, Path, PathBuf};
 
 use tosget::{Credentials, DownloadFile, HeadObject, PreSignedUrl, Recheck, TosClient, TosClientBuilder};
 
-use crate::args::{Args, ClientArgs, Command, DemoArgs, GetArgs, PresignArgs, RecheckArg, StatArgs};
-use crate::bit_rate::BitRate;
+use crate::args::{
+    Args, BatchArgs, ClientArgs, Command, DemoArgs, GetArgs, PresignArgs, RecheckArg, StatArgs,
+};
 use crate::conditions::OnChangeArg;
 use crate::failure::Failure;
 use crate::human;
+use crate::list::{self, Entry};
 use crate::object_name::ObjectName;
 use crate::subject::Subject;
+use crate::transfer_args::Terms;
 
 /// The smallest object whose download can be interrupted half-way with something to show for it.
 const LEAST_DEMO: u64 = 64 << 20;
@@ -19,6 +23,7 @@ const LEAST_DEMO: u64 = 64 << 20;
 #[derive(Debug)]
 pub(crate) enum Settings {
     Get(Box<GetSettings>),
+    Batch(Box<BatchSettings>),
     Stat(Box<StatSettings>),
     Presign(Box<PresignSettings>),
     Demo(DemoSettings),
@@ -31,6 +36,24 @@ pub(crate) struct GetSettings {
     pub(crate) subject: Subject,
     pub(crate) request: DownloadFile,
     pub(crate) crc_is_off: bool,
+}
+
+/// Downloads to do as one run.
+pub(crate) struct BatchSettings {
+    pub(crate) client: ClientSettings,
+    pub(crate) entries: Vec<Entry>,
+    pub(crate) terms: Terms,
+    pub(crate) directory: PathBuf,
+    pub(crate) crc_is_off: bool,
+}
+
+impl fmt::Debug for BatchSettings {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("BatchSettings")
+            .field("objects", &self.entries.len())
+            .field("directory", &self.directory)
+            .finish_non_exhaustive()
+    }
 }
 
 /// A question to ask.
@@ -66,6 +89,7 @@ impl Settings {
     pub(crate) fn new(args: Args) -> Result<Self, Failure> {
         match args.command {
             Command::Get(args) => GetSettings::new(*args).map(Box::new).map(Self::Get),
+            Command::Batch(args) => BatchSettings::new(*args).map(Box::new).map(Self::Batch),
             Command::Stat(args) => StatSettings::new(*args).map(Box::new).map(Self::Stat),
             Command::Presign(args) => PresignSettings::new(*args).map(Box::new).map(Self::Presign),
             Command::Demo(args) => DemoSettings::new(&args).map(Self::Demo),
@@ -75,46 +99,53 @@ impl Settings {
 
 impl GetSettings {
     fn new(args: GetArgs) -> Result<Self, Failure> {
-        let mut request = download(&args.object, args.dest)?
-            .with_enable_checkpoint(!args.no_checkpoint)
-            .with_recheck(args.recheck.into());
+        let mut request = match args.dest {
+            None => request_for(&args.object, default_destination(&args.object)?),
+            Some(destination) => request_for(&args.object, destination),
+        };
         if let Some(version_id) = args.version_id {
             request = request.with_version_id(version_id);
-        }
-        if let Some(size) = args.part_size {
-            request = request.with_part_size(size.0);
-        }
-        if let Some(task_num) = args.task_num {
-            request = request.with_task_num(task_num);
-        }
-        if let Some(path) = args.checkpoint_file {
-            request = request.with_checkpoint_file(path);
-        }
-        if let Some(BitRate(bits_per_second)) = args.limits.traffic_limit {
-            request = request.with_traffic_limit(bits_per_second);
         }
         if let Some(OnChangeArg(on_change)) = args.on_change {
             request = request.with_on_change(on_change);
         }
-        if let Some(key) = args.ssec_key.read()? {
-            request = request.with_ssec_key(key);
-        }
         request = args
             .conditions
-            .of_download(request.with_preserve_mtime(args.preserve_mtime));
-        if let Some(limiter) = args.limits.limiter()? {
-            request = request.with_rate_limiter(limiter);
-        }
+            .of_download(request.with_skip_same(args.skip_same));
         let mut client = args.client.into_settings(&args.object)?;
-        client.builder = client
-            .builder
-            .enable_crc(!args.no_crc)
-            .range_crc(!args.no_range_crc);
+        client.builder = args.transfer.configure(client.builder);
+        let crc_is_off = args.transfer.no_crc;
+        request = args.transfer.terms()?(request);
+        if let Some(path) = args.checkpoint_file {
+            request = request.with_checkpoint_file(path);
+        }
         Ok(Self {
             client,
             subject: args.object,
             request,
-            crc_is_off: args.no_crc,
+            crc_is_off,
+        })
+    }
+}
+
+impl BatchSettings {
+    fn new(args: BatchArgs) -> Result<Self, Failure> {
+        let entries = list::read(&args.list)?;
+        let is_url = |entry: &Entry| matches!(entry.subject, Subject::Url(_));
+        let mut client = match entries.first() {
+            Some(entry) if entries.iter().all(is_url) => args.client.into_settings(&entry.subject)?,
+            _ => args.client.into_service_settings()?,
+        };
+        client.builder = args.transfer.configure(client.builder);
+        let crc_is_off = args.transfer.no_crc;
+        let (terms, skip_same) = (args.transfer.terms()?, !args.replace);
+        Ok(Self {
+            client,
+            entries,
+            terms: Box::new(move |request| terms(request).with_skip_same(skip_same)),
+            // With a slash at its end it is a directory, whether it is there or not.
+            directory: args.directory.join(""),
+            crc_is_off,
         })
     }
 }
@@ -164,17 +195,19 @@ impl DemoSettings {
     }
 }
 
-fn download(subject: &Subject, destination: Option<PathBuf>) -> Result<DownloadFile, Failure> {
+/// A download of `subject` to `destination`.
+pub(crate) fn request_for(subject: &Subject, destination: PathBuf) -> DownloadFile {
     match subject {
-        Subject::Object(name) => {
-            let destination = destination.map_or_else(|| last_segment(name), Ok)?;
-            Ok(DownloadFile::new(&name.bucket, &name.key, destination))
-        }
+        Subject::Object(name) => DownloadFile::new(&name.bucket, &name.key, destination),
+        Subject::Url(url) => DownloadFile::from_pre_signed_url(&url.0, destination),
+    }
+}
+
+fn default_destination(subject: &Subject) -> Result<PathBuf, Failure> {
+    match subject {
+        Subject::Object(name) => last_segment(name),
         // Below a directory the library itself takes the last segment of a URL's path.
-        Subject::Url(url) => {
-            let destination = destination.unwrap_or_else(|| PathBuf::from("./"));
-            Ok(DownloadFile::from_pre_signed_url(&url.0, destination))
-        }
+        Subject::Url(_) => Ok(PathBuf::from("./")),
     }
 }
 

@@ -1,6 +1,7 @@
 //! The command line's promises, kept by the real binary against the emulator. One module per promise.
 #![cfg(unix)]
 
+mod batch;
 mod conditions;
 mod connections;
 mod demo;
