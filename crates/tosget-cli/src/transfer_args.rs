@@ -1,7 +1,7 @@
 //! The flags of whatever downloads, be it one object or many.
 
-use clap::Args;
-use tosget::{DownloadFile, TosClientBuilder};
+use clap::{Args, ValueEnum};
+use tosget::{DownloadFile, PageCache, TosClientBuilder};
 
 use crate::args::RecheckArg;
 use crate::failure::Failure;
@@ -33,6 +33,10 @@ pub(crate) struct TransferArgs {
     #[arg(long)]
     pub(crate) preserve_mtime: bool,
 
+    /// Whether the system keeps the file in memory: keep, or drop, for files larger than the memory that nobody reads soon
+    #[arg(long, value_enum, value_name = "WHETHER", default_value_t = PageCacheArg::Keep)]
+    pub(crate) page_cache: PageCacheArg,
+
     /// Don't compare the CRC64 of the file with the object's
     #[arg(long)]
     pub(crate) no_crc: bool,
@@ -60,7 +64,8 @@ impl TransferArgs {
             request = request
                 .with_enable_checkpoint(!self.no_checkpoint)
                 .with_recheck(self.recheck.into())
-                .with_preserve_mtime(self.preserve_mtime);
+                .with_preserve_mtime(self.preserve_mtime)
+                .with_page_cache(self.page_cache.into());
             if let Some(size) = self.part_size {
                 request = request.with_part_size(size.0);
             }
@@ -83,5 +88,20 @@ impl TransferArgs {
     /// What the flags do to the client.
     pub(crate) fn configure(&self, builder: TosClientBuilder) -> TosClientBuilder {
         builder.enable_crc(!self.no_crc).range_crc(!self.no_range_crc)
+    }
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub(crate) enum PageCacheArg {
+    Keep,
+    Drop,
+}
+
+impl From<PageCacheArg> for PageCache {
+    fn from(whether: PageCacheArg) -> Self {
+        match whether {
+            PageCacheArg::Keep => Self::Keep,
+            PageCacheArg::Drop => Self::Drop,
+        }
     }
 }

@@ -19,6 +19,7 @@ use crate::error::{Error, Result};
 use crate::events::{DownloadEvent, DownloadEvents, Listeners};
 use crate::limiter::RateLimiter;
 use crate::on_change::OnChange;
+use crate::page_cache::PageCache;
 use crate::progress::Progress;
 use crate::source::Source;
 use crate::subject::{Asked, Subject};
@@ -59,6 +60,7 @@ pub struct DownloadFile {
     enable_checkpoint: bool,
     checkpoint_file: Option<PathBuf>,
     recheck: Recheck,
+    page_cache: PageCache,
     skip_same: bool,
     preserve_mtime: bool,
     progress: Progress,
@@ -109,6 +111,7 @@ impl DownloadFile {
             enable_checkpoint: true,
             checkpoint_file: None,
             recheck: Recheck::Auto,
+            page_cache: PageCache::Keep,
             skip_same: false,
             preserve_mtime: false,
             progress: Progress::new(),
@@ -163,6 +166,12 @@ impl DownloadFile {
     /// When bytes that were written are read back before they are believed (default [`Recheck::Auto`]).
     pub fn with_recheck(mut self, recheck: Recheck) -> Self {
         self.recheck = recheck;
+        self
+    }
+
+    /// Whether the system keeps what is written in its memory (default [`PageCache::Keep`]).
+    pub fn with_page_cache(mut self, page_cache: PageCache) -> Self {
+        self.page_cache = page_cache;
         self
     }
 
@@ -295,6 +304,7 @@ impl DownloadFile {
             task_num,
             checkpoint,
             recheck: self.recheck,
+            page_cache: self.page_cache,
             skip_same: self.skip_same,
             preserve_mtime: self.preserve_mtime,
             enable_crc: client.enable_crc,

@@ -3,6 +3,7 @@
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::SystemTime;
 
 use bytes::Bytes;
@@ -10,6 +11,7 @@ use bytes::Bytes;
 use crate::checksum::{Crc64, RunningCrc64};
 use crate::destination::directory_of;
 use crate::error::Error;
+use crate::page_cache::PageCache;
 use crate::range::ByteRange;
 use crate::storage::{Allocation, Locked, OpenMode, Stat, Storage, StoredFile, open_locked};
 use crate::verify::Verified;
@@ -17,12 +19,18 @@ use crate::verify::Verified;
 /// How much is read back at a time.
 const READ_LEN: usize = 1 << 20;
 
+/// Written between two times that the system is told to forget what it has on the disk. It looks at all it keeps of the file each
+/// time, which is not much more than this.
+const FORGET_EVERY: u64 = 64 << 20;
+
 /// The partial object, open and locked. Clones share the file; the lock is given back with the last of them.
 #[derive(Clone, Debug)]
 pub(crate) struct TemporaryFile {
     storage: Arc<dyn Storage>,
     file: Arc<dyn StoredFile>,
     path: PathBuf,
+    /// Bytes written, where the system is not to keep them.
+    uncached: Option<Arc<AtomicU64>>,
 }
 
 /// What came of opening the temporary file.
@@ -56,6 +64,7 @@ impl TemporaryFile {
                         storage: storage.clone(),
                         file,
                         path: path.to_owned(),
+                        uncached: None,
                     }));
                 }
                 Locked::Held => return Ok(OpenTemporary::Held),
@@ -92,12 +101,19 @@ impl TemporaryFile {
                 storage: storage.clone(),
                 file,
                 path: path.to_owned(),
+                uncached: None,
             })),
             Ok(Locked::Held | Locked::Moved) => Ok(OpenTemporary::Held),
             Ok(Locked::Absent) => Ok(OpenTemporary::Absent),
             Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(OpenTemporary::Held),
             Err(error) => Err(Error::disk("create the temporary file", path, error)),
         }
+    }
+
+    /// Has the system keep, or not, what is written from here on.
+    pub(crate) fn with_page_cache(mut self, page_cache: PageCache) -> Self {
+        self.uncached = (page_cache == PageCache::Drop).then(Arc::default);
+        self
     }
 
     /// Gives the file exactly `size` bytes, cutting what an earlier object left beyond, and reserves its space.
@@ -121,7 +137,19 @@ impl TemporaryFile {
                 .map_err(|error| Error::disk("write", &self.path, error))?;
             offset += piece.len() as u64;
         }
+        let len = pieces.iter().map(|piece| piece.len() as u64).sum();
+        self.forget_now_and_then(len);
         Ok(())
+    }
+
+    /// What is on the disk goes from memory, and what is not begins to be written to it.
+    fn forget_now_and_then(&self, written: u64) {
+        let Some(sum) = &self.uncached else { return };
+        let before = sum.fetch_add(written, Ordering::Relaxed);
+        if before / FORGET_EVERY != (before + written) / FORGET_EVERY {
+            // A wish: where the system does not follow it, nothing is lost but memory.
+            let _ = self.file.drop_cached();
+        }
     }
 
     /// Reads a range back and returns its CRC; `None` where the file ends before it does.
@@ -168,7 +196,12 @@ impl TemporaryFile {
     /// failed, even if they read back well.
     pub(crate) fn make_durable(&self, verified: Verified) -> Result<Durable, Error> {
         match self.file.sync() {
-            Ok(()) => Ok(Durable(verified)),
+            Ok(()) => {
+                if self.uncached.is_some() {
+                    let _ = self.file.drop_cached();
+                }
+                Ok(Durable(verified))
+            }
             Err(error) => Err(Error::disk("make durable", &self.path, error)),
         }
     }

@@ -40,6 +40,7 @@ use crate::object::{HeadObjectOutput, ObjectId};
 use crate::offload::offload;
 use crate::on_change::OnChange;
 use crate::outcome::DownloadFileOutput;
+use crate::page_cache::PageCache;
 use crate::progress::Progress;
 use crate::source::Source;
 use crate::storage::Storage;
@@ -64,6 +65,7 @@ pub(crate) struct Spec {
     pub(crate) task_num: NonZeroUsize,
     pub(crate) checkpoint: CheckpointPlace,
     pub(crate) recheck: Recheck,
+    pub(crate) page_cache: PageCache,
     /// A destination that is the object already is left as it is.
     pub(crate) skip_same: bool,
     /// The file gets the object's modification time.

@@ -172,6 +172,7 @@ impl Preparation {
             Some(left) => left.file,
             None => self.create_temporary()?,
         };
+        let temporary = temporary.with_page_cache(self.spec.page_cache);
         let mut scratch = Scratch {
             file: temporary,
             keep: journal.is_some(),

@@ -4,6 +4,8 @@ pub(crate) mod faulty_storage;
 pub(crate) mod hooked_storage;
 pub(crate) mod power_cut;
 pub(crate) mod scripted_source;
+pub(crate) mod void_storage;
+pub(crate) mod zero_source;
 
 /// The bytes of a test object: a ramp modulo a prime, mixed with another one, so that no shifted piece looks right.
 pub(crate) fn object_bytes(size: usize) -> Vec<u8> {

@@ -3,6 +3,7 @@
 mod control;
 mod hostile_disk;
 mod hostile_journals;
+mod huge;
 mod mending;
 mod mtime;
 mod outages;
@@ -15,7 +16,7 @@ mod whole;
 
 use std::collections::BTreeSet;
 use std::fs;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 
 use super::*;
@@ -144,6 +145,7 @@ fn plain_spec() -> Spec {
         task_num: NonZeroUsize::new(3).expect("not zero"),
         checkpoint: CheckpointPlace::Beside,
         recheck: Recheck::Auto,
+        page_cache: PageCache::Keep,
         skip_same: false,
         preserve_mtime: false,
         enable_crc: true,
