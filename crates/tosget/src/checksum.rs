@@ -1,5 +1,6 @@
 //! CRC-64/XZ, which TOS calls `crc64ecma`: running over a stream, and joined from neighbouring pieces.
 
+use std::cell::Cell;
 use std::fmt;
 
 use crc_fast::{CrcAlgorithm, Digest};
@@ -54,22 +55,37 @@ const SQUARES: [u64; 67] = {
 ///
 /// Joining is on the path of every segment that lands, and `crc_fast::checksum_combine` takes 0.2 ms where this takes
 /// well under a microsecond for lengths with few bits set.
-const fn multiply(a: u64, b: u64) -> u64 {
-    let (mut product, mut b, mut bit) = (0, b, ONE);
-    while bit != 0 {
-        if a & bit != 0 {
-            product ^= b;
-        }
-        b = if b & 1 != 0 { (b >> 1) ^ POLYNOMIAL } else { b >> 1 };
-        bit >>= 1;
+const fn multiply(a: u64, mut b: u64) -> u64 {
+    let (mut product, mut degree) = (0, 0);
+    // Without branches: which bits are set is anybody's guess, also the processor's.
+    while degree < 64 {
+        product ^= b & mask_of(a >> (63 - degree));
+        b = (b >> 1) ^ (POLYNOMIAL & mask_of(b));
+        degree += 1;
     }
     product
 }
 
+/// All bits if the lowest one is set, else none.
+const fn mask_of(bit: u64) -> u64 {
+    0_u64.wrapping_sub(bit & 1)
+}
+
 /// x to the power of the number of bits in `bytes`: what appending so many bytes does to a CRC before them.
+///
+/// The last one is remembered: a journal of a large object has thousands of segments of one length.
 fn x_to_the_bits_of(bytes: u64) -> u64 {
+    thread_local! {
+        static LAST: Cell<(u64, u64)> = const { Cell::new((0, ONE)) };
+    }
+    let (last, power) = LAST.get();
+    if last == bytes {
+        return power;
+    }
     let set = (0..64).filter(|n| bytes >> n & 1 == 1);
-    set.fold(ONE, |power, n| multiply(SQUARES[n + 3], power))
+    let power = set.fold(ONE, |power, n| multiply(SQUARES[n + 3], power));
+    LAST.set((bytes, power));
+    power
 }
 
 impl fmt::Display for Crc64 {
