@@ -17,6 +17,7 @@ use crate::report;
 use crate::size::Size;
 use crate::ssec_key::SsecKeyArgs;
 use crate::subject::Subject;
+use crate::task_num::TaskNum;
 
 /// Resumable, parallel, verified downloads from TOS, Volcengine's object store
 ///
@@ -85,9 +86,10 @@ pub(crate) struct GetArgs {
     #[arg(long, value_name = "SIZE")]
     pub(crate) part_size: Option<Size>,
 
-    /// Parts in flight at once, 1 to 1000; may differ from run to run [default: 8]
-    #[arg(long, value_name = "N")]
-    pub(crate) task_num: Option<usize>,
+    /// Parts in flight at once: exactly so many, 1 to 1000; or auto, as many as are needed, found while the download runs;
+    /// may differ from run to run [default: auto]
+    #[arg(long, value_name = "N|auto")]
+    pub(crate) task_num: Option<TaskNum>,
 
     /// Where to keep the checkpoint's journal: a file, or a directory [default: hidden beside the destination]
     #[arg(long, value_name = "PATH", conflicts_with = "no_checkpoint")]

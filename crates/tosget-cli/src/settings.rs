@@ -11,6 +11,7 @@ use crate::failure::Failure;
 use crate::human;
 use crate::object_name::ObjectName;
 use crate::subject::Subject;
+use crate::task_num::TaskNum;
 
 /// The smallest object whose download can be interrupted half-way with something to show for it.
 const LEAST_DEMO: u64 = 64 << 20;
@@ -84,8 +85,8 @@ impl GetSettings {
         if let Some(size) = args.part_size {
             request = request.with_part_size(size.0);
         }
-        if let Some(task_num) = args.task_num {
-            request = request.with_task_num(task_num);
+        if let Some(TaskNum::Exactly(number)) = args.task_num {
+            request = request.with_task_num(number);
         }
         if let Some(path) = args.checkpoint_file {
             request = request.with_checkpoint_file(path);

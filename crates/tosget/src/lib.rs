@@ -34,7 +34,6 @@
 
 #![deny(missing_docs)]
 
-mod allowance;
 pub mod blocking;
 mod cancel;
 mod checksum;
@@ -76,6 +75,7 @@ mod source;
 mod storage;
 mod stragglers;
 mod subject;
+mod tasks;
 mod temporary;
 mod terms;
 #[cfg(test)]
@@ -94,7 +94,7 @@ pub use credentials::{
 };
 pub use customer_key::SsecKey;
 pub use data_transfer::{DataTransferStatus, DataTransferType};
-pub use download::{DEFAULT_PART_SIZE, DEFAULT_TASK_NUM, DownloadFile, HeadObject};
+pub use download::{DEFAULT_PART_SIZE, DownloadFile, HeadObject};
 pub use engine::Recheck;
 pub use error::{Error, ErrorKind, Result, TosServerError};
 pub use events::{DownloadEvent, DownloadEventType, DownloadEvents, DownloadPart};

@@ -40,6 +40,7 @@ use crate::outcome::DownloadFileOutput;
 use crate::progress::Progress;
 use crate::source::Source;
 use crate::storage::Storage;
+use crate::tasks::Tasks;
 use crate::terms::Terms;
 use crate::verify::Verification;
 
@@ -58,7 +59,8 @@ pub(crate) struct Spec {
     pub(crate) terms: Arc<Terms>,
     pub(crate) file_path: PathBuf,
     pub(crate) part_size: NonZeroU64,
-    pub(crate) task_num: NonZeroUsize,
+    /// How many tasks may be at work, over all downloads that share this.
+    pub(crate) tasks: Tasks,
     pub(crate) checkpoint: CheckpointPlace,
     pub(crate) recheck: Recheck,
     /// The file gets the object's modification time.
@@ -168,6 +170,7 @@ impl Engine {
             terms: &spec.terms,
             retries: spec.retries,
             progress: &Progress::new(),
+            tasks: &Tasks::exactly(NonZeroUsize::MIN),
         };
         question.head().await.map(|head| head.object)
     }
@@ -180,6 +183,7 @@ impl Engine {
             terms: &spec.terms,
             retries: spec.first_retries,
             progress: &spec.progress,
+            tasks: &spec.tasks,
         }
     }
 
