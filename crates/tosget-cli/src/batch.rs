@@ -42,7 +42,11 @@ pub(crate) async fn batch(
         Voice::Words => draw(console, &run, entries.len(), interruption.clone()),
         Voice::Quiet | Voice::Json => Meter::hidden(console),
     };
-    let mut results = client.download_batch(Batch::new(requests).with_cancel_hook(interruption.hook()));
+    let mut batch = Batch::new(requests).with_cancel_hook(interruption.hook());
+    if let Some(task_num) = settings.task_num {
+        batch = batch.with_task_num(task_num);
+    }
+    let mut results = client.download_batch(batch)?;
     let mut tally = Tally::default();
     while let Some(BatchResult { index, result, .. }) = results.next().await {
         run.ended(index, result.as_ref().ok());

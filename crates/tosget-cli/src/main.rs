@@ -35,6 +35,7 @@ mod size;
 mod ssec_key;
 mod stat;
 mod subject;
+mod task_num;
 mod terminal;
 mod timestamp;
 mod transfer_args;

@@ -43,6 +43,8 @@ pub(crate) struct BatchSettings {
     pub(crate) client: ClientSettings,
     pub(crate) entries: Vec<Entry>,
     pub(crate) terms: Terms,
+    /// Over all of them.
+    pub(crate) task_num: Option<usize>,
     pub(crate) directory: PathBuf,
     pub(crate) crc_is_off: bool,
 }
@@ -114,6 +116,9 @@ impl GetSettings {
             .of_download(request.with_skip_same(args.skip_same));
         let mut client = args.client.into_settings(&args.object)?;
         client.builder = args.transfer.configure(client.builder);
+        if let Some(task_num) = args.transfer.exact_task_num() {
+            request = request.with_task_num(task_num);
+        }
         let crc_is_off = args.transfer.no_crc;
         request = args.transfer.terms()?(request);
         if let Some(path) = args.checkpoint_file {
@@ -138,11 +143,13 @@ impl BatchSettings {
         };
         client.builder = args.transfer.configure(client.builder);
         let crc_is_off = args.transfer.no_crc;
+        let task_num = args.transfer.exact_task_num();
         let (terms, skip_same) = (args.transfer.terms()?, !args.replace);
         Ok(Self {
             client,
             entries,
             terms: Box::new(move |request| terms(request).with_skip_same(skip_same)),
+            task_num,
             // With a slash at its end it is a directory, whether it is there or not.
             directory: args.directory.join(""),
             crc_is_off,

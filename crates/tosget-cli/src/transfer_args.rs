@@ -8,6 +8,7 @@ use crate::failure::Failure;
 use crate::limits::LimitArgs;
 use crate::size::Size;
 use crate::ssec_key::SsecKeyArgs;
+use crate::task_num::TaskNum;
 
 /// How objects are downloaded.
 #[derive(Debug, Args)]
@@ -16,9 +17,10 @@ pub(crate) struct TransferArgs {
     #[arg(long, value_name = "SIZE")]
     pub(crate) part_size: Option<Size>,
 
-    /// Parts in flight at once, 1 to 1000; may differ from run to run [default: 8]
-    #[arg(long, value_name = "N")]
-    pub(crate) task_num: Option<usize>,
+    /// Parts in flight at once: exactly so many, 1 to 1000; or auto, as many as are needed, found while the download runs;
+    /// may differ from run to run [default: auto]
+    #[arg(long, value_name = "N|auto")]
+    pub(crate) task_num: Option<TaskNum>,
 
     /// Keep no checkpoint: an interrupted download leaves nothing behind, and nothing to go on with
     #[arg(long)]
@@ -69,9 +71,6 @@ impl TransferArgs {
             if let Some(size) = self.part_size {
                 request = request.with_part_size(size.0);
             }
-            if let Some(task_num) = self.task_num {
-                request = request.with_task_num(task_num);
-            }
             if let Some(rate) = self.limits.traffic_limit {
                 request = request.with_traffic_limit(rate.0);
             }
@@ -83,6 +82,14 @@ impl TransferArgs {
             }
             request
         }))
+    }
+
+    /// How many tasks there shall be, if that is not to be found out.
+    pub(crate) fn exact_task_num(&self) -> Option<usize> {
+        match self.task_num {
+            Some(TaskNum::Exactly(number)) => Some(number),
+            _ => None,
+        }
     }
 
     /// What the flags do to the client.

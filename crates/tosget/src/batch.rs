@@ -6,14 +6,16 @@ use tokio::task::{JoinError, JoinSet};
 
 use crate::cancel::CancelHook;
 use crate::client::TosClient;
-use crate::download::DownloadFile;
+use crate::download::{DownloadFile, checked_task_num};
 use crate::error::Result;
 use crate::outcome::DownloadFileOutput;
+use crate::tasks::Tasks;
 
 /// Many downloads to ask for as one run: see [`TosClient::download_batch`].
 #[must_use]
 pub struct Batch {
     requests: Requests,
+    task_num: Option<usize>,
     cancel_hook: CancelHook,
 }
 
@@ -28,8 +30,16 @@ impl Batch {
     {
         Self {
             requests: Box::new(requests.into_iter()),
+            task_num: None,
             cancel_hook: CancelHook::new(),
         }
+    }
+
+    /// Exactly this many parts in flight at once, 1 to 1000, over all downloads of the run, in place of what the requests say
+    /// themselves. Without it (the default) as many as are needed, found while the run goes on.
+    pub fn with_task_num(mut self, task_num: usize) -> Self {
+        self.task_num = Some(task_num);
+        self
     }
 
     /// Lets this hook stop the run: what is under way is canceled, and nothing more is begun. It takes the place of the
@@ -67,21 +77,25 @@ pub struct BatchResults {
     client: TosClient,
     requests: Requests,
     cancel_hook: CancelHook,
+    /// What they share, where the batch says so.
+    tasks: Option<Tasks>,
     begun: usize,
     most: usize,
     under_way: JoinSet<BatchResult>,
 }
 
 impl BatchResults {
-    pub(crate) fn new(client: TosClient, batch: Batch, most: usize) -> Self {
-        Self {
+    pub(crate) fn new(client: TosClient, batch: Batch, most: usize) -> Result<Self> {
+        let task_num = batch.task_num.map(checked_task_num).transpose()?;
+        Ok(Self {
             client,
             requests: batch.requests,
             cancel_hook: batch.cancel_hook,
+            tasks: task_num.map(Tasks::exactly),
             begun: 0,
             most,
             under_way: JoinSet::new(),
-        }
+        })
     }
 
     /// The next result; `None` after the last one. Cancel safe: a result is returned or still to come.
@@ -98,7 +112,10 @@ impl BatchResults {
     fn begin(&mut self, request: DownloadFile) {
         let (index, client) = (self.begun, self.client.clone());
         self.begun += 1;
-        let request = request.with_cancel_hook(self.cancel_hook.clone());
+        let mut request = request.with_cancel_hook(self.cancel_hook.clone());
+        if let Some(tasks) = &self.tasks {
+            request = request.with_tasks(tasks.clone());
+        }
         self.under_way.spawn(async move {
             let result = client.download_file(request).await;
             BatchResult { index, result }

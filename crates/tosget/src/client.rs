@@ -61,8 +61,9 @@ impl TosClient {
         self.engine(source).run(spec).await
     }
 
-    /// Brings many objects to local files, as one run: they share connections, and a client's
-    /// [`max_downloads`](TosClientBuilder::max_downloads) is how many of them are under way at a time.
+    /// Brings many objects to local files, as one run: they share connections and tasks, and a client's
+    /// [`max_downloads`](TosClientBuilder::max_downloads) is how many of them are under way at a time. An object that has no task
+    /// yet goes before one that wants more of them, so that large and small ones don't wait for each other's end.
     ///
     /// One that fails stops no other. Called again with the same requests, what is missing is fetched.
     ///
@@ -72,14 +73,18 @@ impl TosClient {
     ///
     /// let keys = ["a.bin", "b.bin", "c.bin"];
     /// let requests = keys.map(|key| DownloadFile::new("my-bucket", key, "downloads/"));
-    /// let mut results = client.download_batch(Batch::new(requests));
+    /// let mut results = client.download_batch(Batch::new(requests))?;
     /// while let Some(done) = results.next().await {
     ///     println!("{}: {} bytes", keys[done.index], done.result?.object.content_length);
     /// }
     /// # Ok(())
     /// # }
     /// ```
-    pub fn download_batch(&self, batch: Batch) -> BatchResults {
+    ///
+    /// # Errors
+    /// [`ErrorKind::InvalidArgument`](crate::ErrorKind::InvalidArgument) for a number of tasks that can't be; what is wrong with
+    /// a request is its own result.
+    pub fn download_batch(&self, batch: Batch) -> Result<BatchResults> {
         BatchResults::new(self.clone(), batch, self.parts.turns.count())
     }
 

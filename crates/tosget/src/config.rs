@@ -22,6 +22,7 @@ use crate::source::tos::connect::{Proxy, ProxyUrlError, Settings, Tls, TlsError,
 use crate::source::tos::transport::Transport;
 use crate::source::tos::{TosSettings, TosSource};
 use crate::source::{Source, Timeouts};
+use crate::tasks::Tasks;
 use crate::turns::Turns;
 
 /// The same as the official SDKs'.
@@ -262,6 +263,7 @@ impl TosClientBuilder {
             transport,
             tls,
             turns: Turns::new(self.max_downloads),
+            tasks: Tasks::automatic(),
             timeouts: self.timeouts,
             max_retry_count: self.max_retry_count,
             enable_crc: self.enable_crc,
@@ -362,6 +364,8 @@ pub(crate) struct ClientParts {
     transport: Arc<Transport>,
     tls: Arc<Tls>,
     pub(crate) turns: Turns,
+    /// Of all downloads that are not told how many to have.
+    pub(crate) tasks: Tasks,
     pub(crate) timeouts: Timeouts,
     max_retry_count: Option<u32>,
     pub(crate) enable_crc: bool,

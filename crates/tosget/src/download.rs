@@ -23,15 +23,12 @@ use crate::page_cache::PageCache;
 use crate::progress::Progress;
 use crate::source::Source;
 use crate::subject::{Asked, Subject};
+use crate::tasks::Tasks;
 use crate::terms::Terms;
 use crate::traffic_limit::TrafficLimit;
 
 /// Size of a part in bytes where none is given: 20 MiB, as in the official SDKs.
 pub const DEFAULT_PART_SIZE: u64 = 20 << 20;
-
-/// Parts in flight where no number is given: one connection to TOS brings 80 to 100 MB/s, so eight fill the default
-/// public bandwidth of an account (5 Gbit/s).
-pub const DEFAULT_TASK_NUM: usize = 8;
 
 /// The most parts in flight, as in the official Go SDK.
 const MAX_TASK_NUM: usize = 1000;
@@ -56,7 +53,9 @@ pub struct DownloadFile {
     ssec_key: Option<SsecKey>,
     traffic_limit: Option<u64>,
     part_size: u64,
-    task_num: usize,
+    task_num: Option<usize>,
+    /// Those of the run that it belongs to.
+    tasks: Option<Tasks>,
     enable_checkpoint: bool,
     checkpoint_file: Option<PathBuf>,
     recheck: Recheck,
@@ -107,7 +106,8 @@ impl DownloadFile {
             ssec_key: None,
             traffic_limit: None,
             part_size: DEFAULT_PART_SIZE,
-            task_num: DEFAULT_TASK_NUM,
+            task_num: None,
+            tasks: None,
             enable_checkpoint: true,
             checkpoint_file: None,
             recheck: Recheck::Auto,
@@ -143,9 +143,19 @@ impl DownloadFile {
         self
     }
 
-    /// Parts in flight at once, 1 to 1000 (default [`DEFAULT_TASK_NUM`]). Each takes a connection and up to 1.5 MiB.
+    /// Exactly this many parts in flight at once, 1 to 1000; only while the service says that it is too much, fewer. Each
+    /// takes a connection and up to 1.5 MiB.
+    ///
+    /// Without it (the default) the number is found while the download runs, and again whenever the line changes: as many as
+    /// bring more than fewer would, 2 to 64. All downloads of a client that leave it open share one such number.
     pub fn with_task_num(mut self, task_num: usize) -> Self {
-        self.task_num = task_num;
+        self.task_num = Some(task_num);
+        self
+    }
+
+    /// Shares these tasks with whoever has them too, in place of a number of its own.
+    pub(crate) fn with_tasks(mut self, tasks: Tasks) -> Self {
+        self.tasks = Some(tasks);
         self
     }
 
@@ -275,13 +285,11 @@ impl DownloadFile {
     pub(crate) fn into_spec(self, client: &ClientParts) -> Result<(Arc<dyn Source>, Spec)> {
         let part_size = NonZeroU64::new(self.part_size)
             .ok_or_else(|| Error::invalid_argument("part_size is 0: a part has at least 1 byte"))?;
-        let task_num = NonZeroUsize::new(self.task_num).filter(|tasks| tasks.get() <= MAX_TASK_NUM);
-        let task_num = task_num.ok_or_else(|| {
-            Error::invalid_argument(format!(
-                "task_num is {}: it must be 1 to {MAX_TASK_NUM}",
-                self.task_num
-            ))
-        })?;
+        let tasks = match (self.tasks, self.task_num) {
+            (Some(tasks), _) => tasks,
+            (None, Some(number)) => Tasks::exactly(checked_task_num(number)?),
+            (None, None) => client.tasks.clone(),
+        };
         let checkpoint = match (self.enable_checkpoint, self.checkpoint_file) {
             (false, _) => CheckpointPlace::Nowhere,
             (true, None) => CheckpointPlace::Beside,
@@ -301,7 +309,7 @@ impl DownloadFile {
             }),
             file_path: self.file_path,
             part_size,
-            task_num,
+            tasks,
             checkpoint,
             recheck: self.recheck,
             page_cache: self.page_cache,
@@ -318,6 +326,13 @@ impl DownloadFile {
         };
         Ok((source, spec))
     }
+}
+
+pub(crate) fn checked_task_num(number: usize) -> Result<NonZeroUsize> {
+    let checked = NonZeroUsize::new(number).filter(|tasks| tasks.get() <= MAX_TASK_NUM);
+    checked.ok_or_else(|| {
+        Error::invalid_argument(format!("task_num is {number}: it must be 1 to {MAX_TASK_NUM}"))
+    })
 }
 
 /// A question for what the service knows of an object.

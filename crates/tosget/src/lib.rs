@@ -34,7 +34,6 @@
 
 #![deny(missing_docs)]
 
-mod allowance;
 mod batch;
 pub mod blocking;
 mod cancel;
@@ -78,6 +77,7 @@ mod source;
 mod storage;
 mod stragglers;
 mod subject;
+mod tasks;
 mod temporary;
 mod terms;
 #[cfg(test)]
@@ -97,7 +97,7 @@ pub use credentials::{
 };
 pub use customer_key::SsecKey;
 pub use data_transfer::{DataTransferStatus, DataTransferType};
-pub use download::{DEFAULT_PART_SIZE, DEFAULT_TASK_NUM, DownloadFile, HeadObject};
+pub use download::{DEFAULT_PART_SIZE, DownloadFile, HeadObject};
 pub use engine::Recheck;
 pub use error::{Error, ErrorKind, Result, TosServerError};
 pub use events::{DownloadEvent, DownloadEventType, DownloadEvents, DownloadPart};

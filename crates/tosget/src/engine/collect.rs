@@ -6,12 +6,11 @@
 use tokio::sync::mpsc;
 use tokio::time::{MissedTickBehavior, interval};
 
-use super::crew::{Crew, Ended, LOOK};
+use super::crew::{Crew, Ended, LOOK, News};
 use super::earlier::{BEAT, held};
 use super::prepare::Session;
 use super::recheck::{Rechecked, Rechecking};
 use super::{Spec, canceled};
-use crate::allowance::Allowance;
 use crate::coverage::Standing;
 use crate::error::attempt::AttemptError;
 use crate::error::{Error, ErrorKind, Shown};
@@ -107,6 +106,7 @@ impl<'a> Collecting<'a> {
                 report_every: REPORT_EVERY.max(size / MOST_REPORTS),
             },
             limiter: spec.limiter.clone(),
+            tasks: spec.tasks.clone(),
             reports: tell,
         };
         let mut spoken_for = session.coverage.clone();
@@ -121,7 +121,7 @@ impl<'a> Collecting<'a> {
         Self {
             spec,
             narrator,
-            crew: Crew::new(transfer, plan, Allowance::new(spec.task_num)),
+            crew: Crew::new(transfer, plan),
             reports,
             rechecking: Rechecking::start(session.scratch.file.clone(), doubtful),
             rechecking_bytes,
@@ -151,7 +151,10 @@ impl<'a> Collecting<'a> {
                 biased;
                 () = self.spec.cancel.canceled(), if self.failure.is_none() => self.fail(canceled()),
                 _ = self.reports.recv_many(&mut batch, REPORTS_WAITING) => self.record(&mut batch).await,
-                ended = self.crew.ended() => self.task_ended(ended, &mut batch).await,
+                news = self.crew.news() => match news {
+                    News::Ended(ended) => self.task_ended(ended, &mut batch).await,
+                    News::Slot => {}
+                },
                 verdict = self.rechecking.next(), if self.failure.is_none() => self.rechecked(verdict).await,
                 _ = heart.tick() => self.beat().await,
                 _ = looks.tick(), if self.failure.is_none() => self.crew.look(),
@@ -236,10 +239,6 @@ impl<'a> Collecting<'a> {
                 coverage.forget(range);
                 Some(Record::Forgotten(range))
             }
-            Report::SlowedDown => {
-                self.crew.overloaded();
-                None
-            }
             Report::Retrying {
                 piece,
                 missing,
@@ -248,7 +247,7 @@ impl<'a> Collecting<'a> {
                 error,
             } => {
                 if is_overload(&error) {
-                    self.crew.overloaded();
+                    self.crew.refused(piece);
                 }
                 let part = DownloadPart::new(piece, None);
                 let error = self.attempt_error(missing, attempts, error);

@@ -9,12 +9,13 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tracing::Instrument;
 
-use crate::allowance::Allowance;
+use super::probe::Opened;
 use crate::checksum::Crc64;
 use crate::plan::{Piece, Plan};
 use crate::range::ByteRange;
 use crate::source::RangeResponse;
 use crate::stragglers::{Sign, Stragglers};
+use crate::tasks::{Place, Slot};
 use crate::transfer::{Course, Doing, TaskError, Transfer};
 
 /// Tasks are compared with each other this often.
@@ -35,7 +36,10 @@ pub(super) struct Crew {
     returned: VecDeque<(Piece, u32)>,
     tasks: JoinSet<(u64, Result<Crc64, TaskError>)>,
     at_work: BTreeMap<u64, Worker>,
-    allowance: Allowance,
+    /// For the next task.
+    slot: Option<Slot>,
+    /// Where this crew waits for a slot.
+    place: Option<Place>,
     stragglers: Stragglers,
     stop: CancellationToken,
     next_task: u64,
@@ -47,8 +51,17 @@ struct Worker {
     piece: Piece,
     course: Course,
     times: u32,
+    slot: Slot,
     /// Its piece was taken away; what it leaves is another's.
     is_sent_home: bool,
+}
+
+/// What a crew has to tell.
+#[derive(Debug)]
+pub(super) enum News {
+    Ended(Ended),
+    /// One more task may begin.
+    Slot,
 }
 
 /// A task that has ended: for which piece, and how.
@@ -61,14 +74,15 @@ pub(super) struct Ended {
 
 impl Crew {
     /// Nobody is at work yet.
-    pub(super) fn new(transfer: Transfer, plan: Plan, allowance: Allowance) -> Self {
+    pub(super) fn new(transfer: Transfer, plan: Plan) -> Self {
         Self {
             transfer: Arc::new(transfer),
             plan,
             returned: VecDeque::new(),
             tasks: JoinSet::new(),
             at_work: BTreeMap::new(),
-            allowance,
+            slot: None,
+            place: None,
             stragglers: Stragglers::default(),
             stop: CancellationToken::new(),
             next_task: 0,
@@ -77,23 +91,49 @@ impl Crew {
     }
 
     /// Begins pieces until as many tasks are at work as may be. The first one may have its answer already.
-    pub(super) fn keep_busy(&mut self, opened: &mut Option<(ByteRange, RangeResponse)>) {
-        while self.at_work.len() < self.allowance.tasks(self.began.elapsed()) {
+    pub(super) fn keep_busy(&mut self, opened: &mut Option<Opened>) {
+        while !self.has_nothing_left() {
+            let (answer, slot) = opened.take().map_or(
+                (None, None),
+                |Opened {
+                     range,
+                     response,
+                     slot,
+                 }| (Some((range, response)), Some(slot)),
+            );
+            let Some(slot) = slot.or_else(|| self.next_slot()) else {
+                return;
+            };
             let returned = self.returned.pop_front();
             let Some((piece, times)) = returned.or_else(|| self.plan.take().map(|piece| (piece, 0))) else {
-                break;
+                return;
             };
-            let response = opened
-                .take()
+            let response = answer
                 .filter(|(range, _)| *range == piece.range)
                 .map(|(_, response)| response);
-            self.begin(piece, times, response);
+            self.begin(piece, times, response, slot);
         }
+        (self.slot, self.place) = (None, None);
+    }
+
+    /// A slot for one more task; without one, this crew waits in its place.
+    fn next_slot(&mut self) -> Option<Slot> {
+        if let Some(slot) = self.slot.take() {
+            return Some(slot);
+        }
+        if self.place.is_none() {
+            match self.transfer.tasks.ask(self.at_work.len()) {
+                Ok(slot) => return Some(slot),
+                Err(place) => self.place = Some(place),
+            }
+        }
+        None
     }
 
     /// Sends stragglers home, whose pieces others get; and shares out the work of the slowest where there is nothing else
     /// left to do.
     pub(super) fn look(&mut self) {
+        self.transfer.tasks.look();
         let now = self.began.elapsed();
         let signs: Vec<Sign> = self
             .at_work
@@ -111,18 +151,22 @@ impl Crew {
                 worker.course.stop();
             }
         }
-        while self.returned.is_empty()
-            && self.plan.is_empty()
-            && self.at_work.len() < self.allowance.tasks(now)
-            && self.share_out(now)
-        {}
+        while self.has_nothing_left() && self.share_out(now) {}
     }
 
-    /// The next task to end; for ever if none is at work. Cancel safe.
-    pub(super) async fn ended(&mut self) -> Ended {
-        let Some(joined) = self.tasks.join_next().await else {
-            return std::future::pending().await;
-        };
+    /// The next task to end, or the slot that was waited for; for ever if there is neither. Cancel safe.
+    pub(super) async fn news(&mut self) -> News {
+        tokio::select! {
+            biased;
+            Some(joined) = self.tasks.join_next() => News::Ended(self.ended(joined)),
+            slot = granted(&mut self.place) => {
+                (self.slot, self.place) = (Some(slot), None);
+                News::Slot
+            }
+        }
+    }
+
+    fn ended(&mut self, joined: Result<(u64, Result<Crc64, TaskError>), JoinError>) -> Ended {
         let (task, result) = unwrap_panic(joined);
         let worker = self.at_work.remove(&task).expect("only tasks at work end");
         let outlook = worker.course.outlook();
@@ -135,6 +179,10 @@ impl Crew {
         ) {
             self.returned.push_back((worker.piece.of(rest), worker.times + 1));
         }
+        // A download that has something left keeps its last slot, rather than wait for another one behind all others.
+        if self.at_work.is_empty() && self.slot.is_none() && !self.transfer.tasks.are_too_many() {
+            self.slot = Some(worker.slot);
+        }
         let done = ByteRange::new(worker.piece.range.start(), outlook.end).unwrap_or(worker.piece.range);
         Ended {
             piece: worker.piece.of(done),
@@ -143,14 +191,21 @@ impl Crew {
     }
 
     /// Tells all tasks to write what they have received, report it and end.
-    pub(super) fn stop(&self) {
+    pub(super) fn stop(&mut self) {
         self.stop.cancel();
+        (self.slot, self.place) = (None, None);
     }
 
-    /// The service says that there are too many requests.
-    pub(super) fn overloaded(&mut self) {
-        self.allowance
-            .overloaded(self.at_work.len(), self.began.elapsed());
+    /// The service refused to give a piece, because there are too many requests. If there still are, its task does not wait
+    /// to ask again: another one will, later.
+    pub(super) fn refused(&mut self, piece: Piece) {
+        self.transfer.tasks.overloaded();
+        if self.transfer.tasks.are_too_many()
+            && let Some(worker) = self.at_work.values_mut().find(|worker| worker.piece == piece)
+        {
+            worker.is_sent_home = true;
+            worker.course.stop();
+        }
     }
 
     /// Takes back what turned out to be missing after all.
@@ -175,7 +230,7 @@ impl Crew {
         self.stop.is_cancelled()
     }
 
-    fn begin(&mut self, piece: Piece, times: u32, response: Option<RangeResponse>) {
+    fn begin(&mut self, piece: Piece, times: u32, response: Option<RangeResponse>, slot: Slot) {
         let task = self.next_task;
         self.next_task += 1;
         let course = Course::new(piece.range, self.stop.child_token());
@@ -184,6 +239,7 @@ impl Crew {
             piece,
             course: course.clone(),
             times,
+            slot,
             is_sent_home: false,
         };
         self.at_work.insert(task, worker);
@@ -207,13 +263,16 @@ impl Crew {
         if time < WORTH_SHARING {
             return false;
         }
+        let Some(slot) = self.transfer.tasks.try_more(self.at_work.len()) else {
+            return false;
+        };
         let worker = &self.at_work[&task];
         let Some(half) = worker.course.halve(LEAST_HALF) else {
             return false;
         };
         let piece = worker.piece.of(half);
         tracing::debug!(target: "tosget::download", part = piece.part_number, range = %half, "sharing out what the slowest task has left");
-        self.begin(piece, 0, None);
+        self.begin(piece, 0, None, slot);
         true
     }
 }
@@ -234,6 +293,14 @@ impl Piece {
     /// A piece of the same part.
     fn of(self, range: ByteRange) -> Self {
         Self { range, ..self }
+    }
+}
+
+/// The slot that is waited for; for ever if none is.
+async fn granted(place: &mut Option<Place>) -> Slot {
+    match place {
+        Some(place) => place.granted().await,
+        None => std::future::pending().await,
     }
 }
 

@@ -95,7 +95,7 @@ impl Session {
     /// Reads the temporary file, and returns the CRC of each step.
     async fn read_steps(mut self: Box<Self>, spec: &Spec) -> Result<(Box<Self>, Vec<Segment>), Error> {
         let size = self.pin.fingerprint.size;
-        let at_once = spec.part_size.get().saturating_mul(spec.task_num.get() as u64);
+        let at_once = spec.part_size.get().saturating_mul(spec.tasks.allowed() as u64);
         let len = at_once.max(size.div_ceil(MOST_STEPS));
         let mut steps = Vec::new();
         let mut rest = ByteRange::new(0, size);

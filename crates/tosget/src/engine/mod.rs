@@ -44,6 +44,7 @@ use crate::page_cache::PageCache;
 use crate::progress::Progress;
 use crate::source::Source;
 use crate::storage::Storage;
+use crate::tasks::Tasks;
 use crate::terms::Terms;
 use crate::verify::Verification;
 
@@ -62,7 +63,8 @@ pub(crate) struct Spec {
     pub(crate) terms: Arc<Terms>,
     pub(crate) file_path: PathBuf,
     pub(crate) part_size: NonZeroU64,
-    pub(crate) task_num: NonZeroUsize,
+    /// How many tasks may be at work, over all downloads that share this.
+    pub(crate) tasks: Tasks,
     pub(crate) checkpoint: CheckpointPlace,
     pub(crate) recheck: Recheck,
     pub(crate) page_cache: PageCache,
@@ -197,6 +199,7 @@ impl Engine {
             terms: &spec.terms,
             retries: spec.retries,
             progress: &Progress::new(),
+            tasks: &Tasks::exactly(NonZeroUsize::MIN),
         };
         question.head().await.map(|head| head.object)
     }
@@ -209,6 +212,7 @@ impl Engine {
             terms: &spec.terms,
             retries: spec.first_retries,
             progress: &spec.progress,
+            tasks: &spec.tasks,
         }
     }
 

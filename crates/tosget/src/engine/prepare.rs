@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::{Instant, SystemTime};
 
 use super::earlier::{Earlier, LeftTemporary, held};
-use super::probe::{EarlierFits, Probed};
+use super::probe::{EarlierFits, Opened, Probed};
 use super::recorder::Recorder;
 use super::{Engine, Recheck, Spec, blocking, output};
 use crate::checksum::Crc64;
@@ -20,7 +20,6 @@ use crate::object::HeadObjectOutput;
 use crate::outcome::DownloadFileOutput;
 use crate::plan::part_count;
 use crate::range::ByteRange;
-use crate::source::RangeResponse;
 use crate::storage::{FileKind, OpenMode, Storage};
 use crate::temporary::{OpenTemporary, TemporaryFile};
 use crate::verify::{Pin, Verification};
@@ -40,7 +39,7 @@ pub(super) struct Session {
     pub(super) doubtful: Vec<Segment>,
     /// What is doubtful was fetched or read back by this very call before.
     pub(super) looks_again: bool,
-    pub(super) opened: Option<(ByteRange, RangeResponse)>,
+    pub(super) opened: Option<Opened>,
     /// Why an earlier checkpoint could not be used.
     pub(super) set_aside: Option<String>,
 }

@@ -15,6 +15,7 @@ use crate::plan::Plan;
 use crate::range::ByteRange;
 use crate::response::ResponseHead;
 use crate::source::RangeResponse;
+use crate::tasks::Slot;
 use crate::verify::{Pin, answered_range};
 
 /// What the probe found.
@@ -23,8 +24,16 @@ pub(super) struct Probed {
     pub(super) head: ResponseHead,
     pub(super) pin: Pin,
     pub(super) earlier: EarlierFits,
-    /// The body that has begun to come, and the range it is for.
-    pub(super) opened: Option<(ByteRange, RangeResponse)>,
+    pub(super) opened: Option<Opened>,
+}
+
+/// A body that has begun to come.
+#[derive(Debug)]
+pub(super) struct Opened {
+    pub(super) range: ByteRange,
+    pub(super) response: RangeResponse,
+    /// It is the first task's already.
+    pub(super) slot: Slot,
 }
 
 impl Probed {
@@ -86,8 +95,8 @@ async fn probe_pinned(
     let missing = Plan::new(resumable.claims.gaps(pinned.size), part_size).take();
     // Where nothing is missing, one byte still has to prove that the object is the same.
     let range = missing.map_or_else(|| ByteRange::new(0, 1).expect("not empty"), |piece| piece.range);
-    let response = match question.get(range, Some(pinned)).await {
-        Ok(response) => response,
+    let (response, slot) = match question.get(range, Some(pinned)).await {
+        Ok(answered) => answered,
         // 416: the object became so short that the range lies beyond it, and the server looked at that first.
         Err((_, AttemptError::Server(server)))
             if server.status_code == 416 || server.status_code == 412 && question.conditions.is_empty() =>
@@ -113,7 +122,11 @@ async fn probe_pinned(
         fingerprint: merged(pinned, &pin.fingerprint),
         ..pin
     };
-    let opened = missing.map(|_| (range, response));
+    let opened = missing.map(|_| Opened {
+        range,
+        response,
+        slot,
+    });
     Ok(Ok(Probed {
         head,
         pin,
@@ -128,8 +141,8 @@ async fn probe_fresh(
     earlier: EarlierFits,
 ) -> Result<Probed, Error> {
     let asked = ByteRange::new(0, part_size.get()).expect("a part is not empty");
-    let response = match question.get(asked, None).await {
-        Ok(response) => response,
+    let (response, slot) = match question.get(asked, None).await {
+        Ok(answered) => answered,
         // No range of an empty object can be satisfied. HEAD says whether that is so.
         Err((attempts, AttemptError::Server(server))) if server.status_code == 416 => {
             let head = question.head().await?;
@@ -152,7 +165,11 @@ async fn probe_fresh(
         pin: Pin::new(&head),
         head,
         earlier,
-        opened: range.map(|range| (range, response)),
+        opened: range.map(|range| Opened {
+            range,
+            response,
+            slot,
+        }),
     })
 }
 

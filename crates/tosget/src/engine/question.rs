@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use tokio::time::Instant;
+
 use crate::conditions::Conditions;
 use crate::error::attempt::{AttemptError, ResponseFault};
 use crate::error::{Error, TosServerError, is_archived};
@@ -9,8 +11,9 @@ use crate::object::{Fingerprint, HeadObjectOutput, ObjectId, Printable};
 use crate::progress::Progress;
 use crate::range::ByteRange;
 use crate::response::ResponseHead;
-use crate::retry::{Decision, Patience};
+use crate::retry::{Decision, Patience, is_overload};
 use crate::source::{Attempt, HeadRequest, RangeRequest, RangeResponse, Source};
+use crate::tasks::{Slot, Tasks};
 use crate::terms::Terms;
 use crate::verify::{answered_range, same_object};
 
@@ -23,6 +26,7 @@ pub(super) struct Question<'a> {
     pub(super) terms: &'a Terms,
     pub(super) retries: u32,
     pub(super) progress: &'a Progress,
+    pub(super) tasks: &'a Tasks,
 }
 
 /// An attempt's error, and how many attempts were made.
@@ -39,16 +43,18 @@ impl Question<'_> {
                 terms: self.terms,
                 attempt: self.attempt(&patience),
             };
+            let slot = self.tasks.slot().await;
             self.progress.requested();
             let error = match self.source.head(request).await {
                 Ok(head) => return Ok(head),
                 Err(error) => error,
             };
+            drop(slot);
             if is_wordless(&error) {
                 let first_byte = ByteRange::new(0, 1).expect("not empty");
                 let answer = self.get(first_byte, None).await;
                 return match answer {
-                    Ok(response) => Ok(response.head),
+                    Ok((response, _)) => Ok(response.head),
                     Err(unanswered) => Err(self.failed(unanswered).await),
                 };
             }
@@ -62,11 +68,13 @@ impl Question<'_> {
     ///
     /// With a pin, the answer must come from that object. The request says so only where the caller has no conditions: it
     /// would be answered 412 for either.
+    ///
+    /// An answer comes with the slot of the task that is to receive it. None is held while nothing is asked for.
     pub(super) async fn get(
         &self,
         range: ByteRange,
         pin: Option<&Fingerprint>,
-    ) -> Result<RangeResponse, Unanswered> {
+    ) -> Result<(RangeResponse, Slot), Unanswered> {
         let mut patience = Patience::new(self.retries);
         loop {
             let request = RangeRequest {
@@ -77,14 +85,20 @@ impl Question<'_> {
                 terms: self.terms,
                 attempt: self.attempt(&patience),
             };
+            let slot = self.tasks.slot().await;
             self.progress.requested();
+            let asked = Instant::now();
             let error = match self.source.get(request).await {
-                Ok(response) => match check(range, pin, &response.head) {
-                    Ok(()) => return Ok(response),
-                    Err(fault) => fault.into(),
-                },
+                Ok(response) => {
+                    self.answered(&response.head, asked.elapsed());
+                    match check(range, pin, &response.head) {
+                        Ok(()) => return Ok((response, slot)),
+                        Err(fault) => fault.into(),
+                    }
+                }
                 Err(error) => error,
             };
+            drop(slot);
             self.wait_after(error, &mut patience).await?;
         }
     }
@@ -139,6 +153,14 @@ impl Question<'_> {
         }
     }
 
+    fn answered(&self, head: &ResponseHead, after: Duration) {
+        self.tasks.answered(after);
+        if head.throttled {
+            self.progress.throttled();
+            self.tasks.overloaded();
+        }
+    }
+
     fn attempt(&self, patience: &Patience) -> Attempt {
         Attempt {
             number: patience.failures() + 1,
@@ -147,6 +169,9 @@ impl Question<'_> {
     }
 
     async fn wait_after(&self, error: AttemptError, patience: &mut Patience) -> Result<(), Unanswered> {
+        if is_overload(&error) {
+            self.tasks.overloaded();
+        }
         let Decision::RetryAfter(wait) = patience.after(&error, fastrand::f64()) else {
             return Err((patience.failures(), error));
         };

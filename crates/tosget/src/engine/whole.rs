@@ -14,7 +14,7 @@ use tokio::time::timeout;
 
 use super::earlier::{Earlier, held};
 use super::prepare::Scratch;
-use super::probe::{EarlierFits, Probed};
+use super::probe::{EarlierFits, Opened, Probed};
 use super::{Engine, Recheck, Spec, blocking, output};
 use crate::checksum::RunningCrc64;
 use crate::coverage::{Coverage, Segment, Standing};
@@ -44,8 +44,9 @@ impl Engine {
         if !(is_ordinary(spec) && earlier.is_nothing() && is_small_and_whole(&probed)) {
             return Ok(Err(probed));
         }
-        let (range, response) = probed.opened.take().expect("a small answer has a body");
-        let mut reading = Reading::new(response.body);
+        let opened = probed.opened.take().expect("a small answer has a body");
+        let (range, slot) = (opened.range, opened.slot);
+        let mut reading = Reading::new(opened.response.body);
         self.or_canceled(spec, async {
             reading.read(range, spec.idle).await;
             Ok(())
@@ -53,12 +54,19 @@ impl Engine {
         .await?;
         let Some(verified) = reading.proven(range, &probed, spec) else {
             let response = RangeResponse {
-                head: response.head,
+                head: opened.response.head,
                 body: Box::new(reading),
             };
-            probed.opened = Some((range, response));
+            probed.opened = Some(Opened {
+                range,
+                response,
+                slot,
+            });
             return Ok(Err(probed));
         };
+        spec.tasks.received(reading.received as usize);
+        // The network is done with it: another object's turn.
+        drop(slot);
         let (by, crc) = (verified.by(), verified.crc());
         let putting = Putting {
             storage: self.storage.clone(),
@@ -84,7 +92,7 @@ fn is_ordinary(spec: &Spec) -> bool {
 
 fn is_small_and_whole(probed: &Probed) -> bool {
     let size = probed.pin.fingerprint.size;
-    let comes = probed.opened.as_ref().map(|(range, _)| *range);
+    let comes = probed.opened.as_ref().map(|opened| opened.range);
     probed.earlier == EarlierFits::Nothing
         && size <= MOST
         && comes.is_some()

@@ -1,7 +1,7 @@
 //! One exchange: ask for a range, hold the answer against the pin, and take its body in.
 
 use bytes::Bytes;
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout};
 
 use super::intake::Intake;
 use super::{Course, Doing, Landed, Report, Transfer};
@@ -71,14 +71,16 @@ impl Transfer {
             attempt,
         };
         self.progress.requested();
+        let asked = Instant::now();
         let response = tokio::select! {
             biased;
             () = course.stopped() => return Ok(None),
             response = self.source.get(request) => response?,
         };
+        self.tasks.answered(asked.elapsed());
         if response.head.throttled {
             self.progress.throttled();
-            self.tell(Report::SlowedDown).await;
+            self.tasks.overloaded();
         }
         self.pin.check(range, &response.head)?;
         Ok(Some(response))
@@ -188,6 +190,7 @@ impl Receiving<'_> {
     /// Takes what is the task's own of a piece that came.
     fn take(&mut self, piece: &Bytes) {
         let own = self.course.receive(piece.len());
+        self.transfer.tasks.received(own);
         self.held_back = piece.slice(..own);
         let end = self.intake.next_offset() + own as u64;
         self.is_cut_short = own < piece.len() || (end == self.course.end() && end < self.range.end());

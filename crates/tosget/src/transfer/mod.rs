@@ -24,6 +24,7 @@ use crate::plan::Piece;
 use crate::progress::Progress;
 use crate::range::ByteRange;
 use crate::source::Source;
+use crate::tasks::Tasks;
 use crate::temporary::TemporaryFile;
 use crate::terms::Terms;
 use crate::verify::Pin;
@@ -40,6 +41,8 @@ pub(crate) struct Transfer {
     pub(crate) limits: Limits,
     /// Lets bytes in; without one they come as they like.
     pub(crate) limiter: Option<RateLimiter>,
+    /// Told how much comes, and what the service says to it.
+    pub(crate) tasks: Tasks,
     /// Where tasks tell what landed.
     pub(crate) reports: mpsc::Sender<Report>,
 }
@@ -63,8 +66,6 @@ pub(crate) enum Report {
     Settled(ByteRange),
     /// The server's CRC64 has disproven all provisional segments in this range: they have to be fetched again.
     TakenBack(ByteRange),
-    /// The service says that it slowed a request down, because there are too many.
-    SlowedDown,
     /// An attempt failed, and the next one comes after `wait`.
     Retrying {
         piece: Piece,

@@ -19,5 +19,6 @@ mod machine;
 mod presigned;
 mod refusals;
 mod reliability_table;
+mod tasks;
 mod traffic_limit;
 mod wire;

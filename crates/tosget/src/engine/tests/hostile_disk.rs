@@ -50,7 +50,7 @@ impl Bench {
     /// One task, so that what lands before a request is known.
     fn spec_for_one(&self) -> Spec {
         Spec {
-            task_num: NonZeroUsize::MIN,
+            tasks: Tasks::exactly(NonZeroUsize::MIN),
             ..self.spec()
         }
     }

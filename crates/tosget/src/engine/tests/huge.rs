@@ -30,7 +30,7 @@ fn spec(folder: &Path) -> Spec {
     Spec {
         file_path: folder.join("object.bin"),
         part_size: NonZeroU64::new(PART).expect("not zero"),
-        task_num: NonZeroUsize::new(8).expect("not zero"),
+        tasks: Tasks::exactly(NonZeroUsize::new(8).expect("not zero")),
         ..plain_spec()
     }
 }

@@ -28,7 +28,7 @@ async fn a_byte_altered_on_the_wire_is_found_by_fetching_again_and_no_more_is_fe
     });
     let output = bench
         .download(Spec {
-            task_num: NonZeroUsize::MIN,
+            tasks: Tasks::exactly(NonZeroUsize::MIN),
             ..bench.spec()
         })
         .await
@@ -85,7 +85,7 @@ async fn a_byte_altered_on_the_disk_during_the_download_never_ends_in_a_wrong_fi
     });
     let output = bench
         .download(Spec {
-            task_num: NonZeroUsize::MIN,
+            tasks: Tasks::exactly(NonZeroUsize::MIN),
             ..bench.spec()
         })
         .await

@@ -11,6 +11,7 @@ mod restarts;
 mod same;
 mod schedules;
 mod stragglers;
+mod tasks;
 mod telling;
 mod whole;
 
@@ -133,6 +134,10 @@ impl Bench {
     }
 }
 
+fn exactly(tasks: usize) -> Tasks {
+    Tasks::exactly(NonZeroUsize::new(tasks).expect("not zero"))
+}
+
 /// A download of the object, to nowhere.
 fn plain_spec() -> Spec {
     Spec {
@@ -142,7 +147,7 @@ fn plain_spec() -> Spec {
         terms: Arc::default(),
         file_path: PathBuf::new(),
         part_size: NonZeroU64::new(PART).expect("not zero"),
-        task_num: NonZeroUsize::new(3).expect("not zero"),
+        tasks: exactly(3),
         checkpoint: CheckpointPlace::Beside,
         recheck: Recheck::Auto,
         page_cache: PageCache::Keep,
@@ -341,7 +346,7 @@ async fn i4_another_part_size_and_task_num_go_on_from_the_same_bytes() {
     let before = bench.source.asked().len();
     let mut spec = bench.spec();
     spec.part_size = NonZeroU64::new(700_001).expect("not zero");
-    spec.task_num = NonZeroUsize::MIN;
+    spec.tasks = exactly(1);
     let output = bench.download(spec).await.expect("resumes");
     bench.assert_is_the_object();
     assert_eq!(bench.asked_since(before), output.bytes_fetched);

@@ -253,7 +253,7 @@ impl Schedule {
         };
         let mut spec = self.spec();
         spec.part_size = NonZeroU64::new(part_size).expect("not zero");
-        spec.task_num = NonZeroUsize::new(self.random.usize(1..=6)).expect("not zero");
+        spec.tasks = exactly(self.random.usize(1..=6));
         spec.recheck = [Recheck::Auto, Recheck::Auto, Recheck::Always][self.random.usize(..3)];
         spec.first_retries = self.random.u32(..4);
         spec.max_retries = self.random.u32(..6);

@@ -14,7 +14,7 @@ const PACE: u64 = 1 << 20;
 impl Bench {
     fn spec_for_eight(&self) -> Spec {
         Spec {
-            task_num: NonZeroUsize::new(TASKS).expect("not zero"),
+            tasks: exactly(TASKS),
             max_retries: 3,
             ..self.spec()
         }

@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use tos_emulator::{CannedAnswer, FaultRule, Verdict};
 use tosget::{
-    CancelHook, DEFAULT_TASK_NUM, DataTransferType, DownloadEventType, DownloadFile, ErrorKind, Progress,
-    RateLimiter, TosClientBuilder, Verification,
+    CancelHook, DataTransferType, DownloadEventType, DownloadFile, ErrorKind, Progress, RateLimiter,
+    TosClientBuilder, Verification,
 };
 
 use super::{HANGS, LAST, SEED, SIZE, assert_is_virtual, overwrite, told};
@@ -491,7 +491,7 @@ async fn p27_parts_come_in_parallel_unless_told_otherwise() {
         .with_cancel_hook(hook.clone());
     let client = world.builder().idle_timeout(2 * HANGS).build().expect("good");
     let pull = async {
-        world.wait_for_in_flight(DEFAULT_TASK_NUM as u64).await;
+        world.wait_for_in_flight(2).await;
         hook.cancel(true);
     };
     let (result, ()) = tokio::join!(client.download_file(request), pull);

@@ -1,0 +1,93 @@
+//! The number of tasks, where nobody says how many. Time is tokio's paused clock, so every run is the same.
+
+use tokio::task::JoinSet;
+use tokio::time::Instant as VirtualInstant;
+
+use super::*;
+use crate::offload::inline;
+use crate::testing::scripted_source::Asked;
+
+const PARTS: usize = 96;
+/// Bytes per second of a connection.
+const PACE: u64 = 1 << 20;
+
+/// Downloads many parts over slow connections. Returns what was asked for, and the seconds that it took.
+async fn run(tasks: Tasks) -> (Vec<Asked>, f64) {
+    inline::want();
+    let bench = Bench::new(PARTS * PART as usize);
+    bench.source.follow(|_, _| Verdict::Pace(PACE));
+    let began = VirtualInstant::now();
+    let spec = Spec {
+        tasks,
+        ..bench.spec()
+    };
+    bench.download(spec).await.expect("nothing goes wrong");
+    bench.assert_is_the_object();
+    (bench.source.asked(), began.elapsed().as_secs_f64())
+}
+
+#[tokio::test(start_paused = true)]
+async fn there_are_more_as_long_as_they_bring_more() {
+    let (_, by_two) = run(exactly(2)).await;
+    let (_, took) = run(Tasks::automatic()).await;
+    assert!(took < by_two / 8.0, "{took} s, two tasks take {by_two} s");
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_same_source_is_asked_the_same_every_time() {
+    assert_eq!(run(Tasks::automatic()).await, run(Tasks::automatic()).await);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_service_that_refuses_ends_nothing_and_has_fewer_tasks() {
+    inline::want();
+    let bench = Bench::new(PARTS * PART as usize);
+    // All are refused for some seconds, when many are at work.
+    let began = VirtualInstant::now();
+    bench.source.follow(move |_, _| {
+        if (1..3).contains(&began.elapsed().as_secs()) {
+            Verdict::Refuse(503)
+        } else {
+            Verdict::Pace(PACE)
+        }
+    });
+    let spec = Spec {
+        tasks: Tasks::automatic(),
+        max_retries: 10,
+        ..bench.spec()
+    };
+    let output = bench.download(spec).await.expect("nothing ends it");
+    bench.assert_is_the_object();
+    assert!((1..60).contains(&output.retries), "{} retries", output.retries);
+}
+
+#[tokio::test(start_paused = true)]
+async fn small_objects_do_not_wait_for_a_large_one_that_shares_their_tasks() {
+    inline::want();
+    let tasks = exactly(4);
+    let began = VirtualInstant::now();
+    let bring = move |parts: usize, after: Duration| {
+        let tasks = tasks.clone();
+        async move {
+            tokio::time::sleep(after).await;
+            let bench = Bench::new(parts * PART as usize);
+            bench.source.follow(|_, _| Verdict::Pace(PACE));
+            let spec = Spec {
+                tasks,
+                ..bench.spec()
+            };
+            bench.download(spec).await.expect("nothing goes wrong");
+            bench.assert_is_the_object();
+            began.elapsed().as_secs()
+        }
+    };
+    let mut small = JoinSet::new();
+    for _ in 0..8 {
+        // The large one is there first.
+        small.spawn(bring(1, Duration::from_millis(100)));
+    }
+    let (large, small) = tokio::join!(bring(PARTS, Duration::ZERO), small.join_all());
+    assert!(small.iter().all(|seconds| *seconds <= 5), "{small:?}");
+    // A hundred and four seconds of work, done by four.
+    assert!(large <= 28, "{large}");
+}
