@@ -66,15 +66,15 @@ class Emulator:
 
 
 @contextmanager
-def running(root, port=0):
+def running(root, port=0, *flags):
     """An emulator whose objects live below `root` and survive it."""
     command = [os.environ["TOS_EMULATOR_BIN"], "--listen", f"127.0.0.1:{port}", "--region", REGION]
     command += ["--root", str(root), "--base-domain", DOMAIN]
-    command += ["--access-key", ACCESS_KEY, "--secret-key", SECRET_KEY]
+    command += ["--access-key", ACCESS_KEY, "--secret-key", SECRET_KEY, *flags]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
         try:
             url = process.stdout.readline().strip()
-            assert url.startswith("http://"), f"the emulator said {url!r}"
+            assert url.startswith("http"), f"the emulator said {url!r}"
             yield Emulator(process, url)
         finally:
             process.kill()

@@ -3,6 +3,7 @@
 mod bench;
 mod command;
 mod failure;
+mod official;
 mod python;
 mod soak;
 mod tally;

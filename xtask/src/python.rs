@@ -58,6 +58,13 @@ impl Venv {
         self.directory.join(inside)
     }
 
+    /// The environment's own pip, told what to do.
+    pub(crate) fn pip(&self, what: &str) -> Command {
+        let mut pip = self.python();
+        pip.args(["-m", "pip", what, "--quiet", "--disable-pip-version-check"]);
+        pip
+    }
+
     fn make(&self) -> Result<()> {
         let interpreter = Interpreter::find()?;
         let can = interpreter
@@ -73,8 +80,7 @@ impl Venv {
     }
 
     fn install(&self, requirements: &[PathBuf], constraints: &Path) -> Result<()> {
-        let mut install = self.python();
-        install.args(["-m", "pip", "install", "--quiet", "--disable-pip-version-check"]);
+        let mut install = self.pip("install");
         install.arg("--constraint").arg(constraints);
         for file in requirements {
             install.arg("--requirement").arg(file);

@@ -6,6 +6,7 @@ use std::process::Command;
 
 use crate::command;
 use crate::failure::{Failure, Result};
+use crate::official;
 use crate::python::Venv;
 use crate::tally::Tally;
 use crate::workspace::{Workspace, cargo};
@@ -110,11 +111,16 @@ impl Tests<'_> {
         }
         let venv = self.venv()?;
         self.workspace.build_release(&["tos-emulator", "tosget-cli"])?;
+        let mut official_tests = None;
         if self.stages.contains(&Stage::Python) {
             self.install_package(&venv)?;
+            official_tests = Some(self.official_tests(&venv)?);
         }
         for suite in suites {
             let mut pytest = self.pytest(&venv, &suite);
+            if let Some(directory) = &official_tests {
+                pytest.env("TOS_OFFICIAL_TESTS", directory);
+            }
             command::run_watched(&mut pytest, |line| tally.see(line))?;
         }
         // On success only: what a failed test left behind may tell why.
@@ -175,13 +181,17 @@ impl Tests<'_> {
             .arg("--interpreter")
             .arg(venv.interpreter());
         command::run(&mut build)?;
-        let mut install = venv.python();
+        let mut install = venv.pip("install");
         install
-            .args(["-m", "pip", "install", "--quiet", "--disable-pip-version-check"])
             .args(["--no-index", "--no-deps", "--force-reinstall", "--find-links"])
             .arg(&wheels)
             .arg("tosget");
         command::run(&mut install)
+    }
+
+    fn official_tests(&self, venv: &Venv) -> Result<PathBuf> {
+        let pins = self.workspace.root().join("crates/tosget-py/tests/official");
+        official::tests(venv, &pins, &self.workspace.target().join("official-sdk"))
     }
 
     fn pytest(&self, venv: &Venv, suite: &Path) -> Command {

@@ -67,6 +67,8 @@ fn generate(names: &[String]) -> Result<(String, String, String), rcgen::Error> 
         .to_vec();
     all_names.extend(names.iter().cloned());
     let mut server = CertificateParams::new(all_names)?;
+    // Python from 3.13 on takes no certificate that does not say by which key it was signed.
+    server.use_authority_key_identifier_extension = true;
     server.distinguished_name.push(DnType::CommonName, "tos-emulator");
     let key = KeyPair::generate()?;
     let certificate = server.signed_by(&key, &authority)?;

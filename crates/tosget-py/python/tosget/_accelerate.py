@@ -14,7 +14,7 @@ from . import _official, _tosget
 from ._arguments import DownloadArguments
 from ._calls import DownloadCall
 from ._dialect import Dialect
-from ._settings import ClientPool, Settings
+from ._settings import ClientPool, Settings, client_certificate, proxy_credentials, proxy_url
 
 __all__ = ["accelerate", "restore"]
 
@@ -157,8 +157,7 @@ def _settings_of(client: Any, bucket: str, dialect: Dialect) -> Settings:
     """An official client's settings at this moment."""
     if client.follow_redirect_times > 0:
         raise dialect.client_error("follow_redirect_times can't be honoured: redirects are not followed")
-    connection = _connection_of(client, bucket)
-    has_certificate = client.client_crt and client.client_key
+    connection = _connection_of(client, bucket, dialect)
     verify = connection["verify"]
     return Settings(
         endpoint=client.endpoint,
@@ -172,14 +171,14 @@ def _settings_of(client: Any, bucket: str, dialect: Dialect) -> Settings:
         enable_crc=bool(client.enable_crc),
         enable_verify_ssl=bool(verify),
         ca_file=verify if isinstance(verify, str) else None,
-        client_certificate=(client.client_crt, client.client_key) if has_certificate else None,
+        client_certificate=client_certificate(client.client_crt, client.client_key, dialect),
         proxy=connection["proxy"],
-        proxy_credentials=None,
+        proxy_credentials=connection["proxy_credentials"],
         user_agent=client.user_agent,
     )
 
 
-def _connection_of(client: Any, bucket: str) -> Dict[str, Any]:
+def _connection_of(client: Any, bucket: str, dialect: Dialect) -> Dict[str, Any]:
     """Proxy and certificates as the official client would use them: its own, its session's, the environment's."""
     select_proxy = importlib.import_module("requests.utils").select_proxy
     host = client.host if client.is_custom_domain else f"{bucket}.{client.host}"
@@ -188,4 +187,9 @@ def _connection_of(client: Any, bucket: str) -> Dict[str, Any]:
     if verify and client.ca_crt:
         verify = client.ca_crt
     merged = client.session.merge_environment_settings(url, client.proxies, True, verify, None)
-    return {"proxy": select_proxy(url, merged["proxies"]), "verify": merged["verify"]}
+    proxy, credentials = select_proxy(url, merged["proxies"]), None
+    if client.proxy_host and client.proxies:
+        # As it was named. In `proxies` it is for http endpoints only, and a password with an `@` would not be one.
+        proxy = proxy_url(client.proxy_host, client.proxy_port, dialect)
+        credentials = proxy_credentials(proxy, client.proxy_username, client.proxy_password, dialect)
+    return {"proxy": proxy, "proxy_credentials": credentials, "verify": merged["verify"]}

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import threading
 import weakref
 from typing import Any, Callable, Dict, Mapping, Optional
 
@@ -23,8 +24,11 @@ from .models2 import DownloadEvent, DownloadPart
 __all__ = ["DownloadCall", "wait_for"]
 
 # How long the engine is waited for before Python gets to look at signals, and at hooks that can't call us. A Ctrl-C is to
-# have an effect within 0.1 s.
-PATIENCE = 0.05
+# have an effect within 0.1 s; most of that is for what the engine has to do then, and for a busy machine.
+PATIENCE = 0.02
+
+# For where there is nothing to look at: Python handles signals on its main thread only.
+LONG_PATIENCE = 10.0
 
 _OWN_EVENTS = 100
 _ABORTED, _RENAME_FAILED = 5, 7
@@ -43,10 +47,11 @@ def is_last(news: Optional[News]) -> bool:
 
 def wait_for(operation: _tosget.Operation, dialect: Dialect) -> Dict[str, Any]:
     """Waits for a call without listeners."""
+    patience = _patience()
     try:
-        news = operation.next(PATIENCE)
+        news = operation.next(patience)
         while not is_last(news):
-            news = operation.next(PATIENCE)
+            news = operation.next(patience)
     except BaseException:
         stop(operation)
         raise
@@ -64,8 +69,14 @@ def result_of(news: News, dialect: Dialect) -> Dict[str, Any]:
 def stop(operation: _tosget.Operation) -> None:
     """Stops a download and waits until what has arrived is recorded. Another Ctrl-C ends the waiting."""
     operation.cancel(False)
-    while not is_last(operation.next(PATIENCE)):
+    patience = _patience()
+    while not is_last(operation.next(patience)):
         pass
+
+
+def _patience() -> float:
+    is_main = threading.current_thread() is threading.main_thread()
+    return PATIENCE if is_main else LONG_PATIENCE
 
 
 class DownloadCall:
@@ -93,12 +104,13 @@ class DownloadCall:
         """Downloads; calls the listeners on this thread."""
         with self._listening() as listeners:
             operation = self._start()
+            patience = PATIENCE if self._is_hook_asked else _patience()
             try:
-                news = self._next(operation, PATIENCE)
+                news = self._next(operation, patience)
                 while not is_last(news):
                     if news is not None:
                         listeners.tell(news)
-                    news = self._next(operation, PATIENCE)
+                    news = self._next(operation, patience)
             except BaseException:
                 stop(operation)
                 raise

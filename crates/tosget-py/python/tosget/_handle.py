@@ -52,7 +52,12 @@ class Download:
 
     @property
     def state(self) -> str:
-        """``running``, ``paused``, ``succeeded``, ``canceled`` or ``failed``."""
+        """``running``, ``paused``, ``succeeded``, ``canceled`` or ``failed``.
+
+        >>> import tosget as tos
+        >>> def is_well(download: tos.Download) -> bool:
+        ...     return download.state not in ("canceled", "failed")
+        """
         with self._changed:
             if not self._is_done:
                 return "paused" if self._is_paused else "running"
@@ -61,11 +66,22 @@ class Download:
             return "canceled" if _is_cancel(self._error) else "failed"
 
     def done(self) -> bool:
-        """Whether it has ended, in whatever way."""
+        """Whether it has ended, in whatever way.
+
+        >>> import tosget as tos
+        >>> def ended(downloads: list[tos.Download]) -> list[tos.Download]:
+        ...     return [download for download in downloads if download.done()]
+        """
         return self._is_done
 
     def progress(self) -> ProgressSnapshot:
-        """How far it is now; before the server has answered, all numbers are 0."""
+        """How far it is now; before the server has answered, all numbers are 0.
+
+        >>> import tosget as tos
+        >>> def show(download: tos.Download) -> None:
+        ...     now = download.progress()
+        ...     print(f"{now.consumed_bytes} of {now.total_bytes} bytes")
+        """
         self._check_process()
         operation = self._call.operation
         return ProgressSnapshot() if operation is None else ProgressSnapshot(**operation.progress())
@@ -78,6 +94,13 @@ class Download:
         What has ended stays as it is.
 
         :raises TosClientError: if the download keeps no checkpoint.
+
+        >>> import tosget as tos
+        >>> def let_others_go_first(download: tos.Download, others: list[tos.Download]) -> None:
+        ...     download.pause()
+        ...     for other in others:
+        ...         other.wait()
+        ...     download.resume()
         """
         self._check_process()
         if not self._has_checkpoint:
@@ -91,7 +114,13 @@ class Download:
                 self._changed.wait_for(lambda: self._is_paused or self._is_done)
 
     def resume(self) -> None:
-        """Goes on after :meth:`pause`."""
+        """Goes on after :meth:`pause`.
+
+        >>> import tosget as tos
+        >>> def go_on(downloads: list[tos.Download]) -> None:
+        ...     for download in downloads:
+        ...         download.resume()
+        """
         self._check_process()
         with self._changed:
             self._is_pause_wanted = False
@@ -99,7 +128,12 @@ class Download:
 
     def cancel(self, is_abort: bool = False) -> None:
         """Stops it: :meth:`wait` raises ``TosClientError('the task is canceled')``. ``is_abort=True`` removes checkpoint
-        and temporary file, ``False`` keeps them. The first call decides."""
+        and temporary file, ``False`` keeps them. The first call decides.
+
+        >>> import tosget as tos
+        >>> def forget(download: tos.Download) -> None:
+        ...     download.cancel(is_abort=True)
+        """
         self._check_process()
         with self._changed:
             if self._is_abort is None:
@@ -112,6 +146,10 @@ class Download:
 
         :param timeout: seconds to wait at most (default: as long as it takes).
         :raises TimeoutError: if it has not ended by then; the download goes on.
+
+        >>> import tosget as tos
+        >>> def etag(download: tos.Download) -> str | None:
+        ...     return download.wait(timeout=60).etag
         """
         self._check_process()
         with self._changed:

@@ -8,11 +8,18 @@ from typing import Any, Dict, Optional
 from urllib.parse import urlsplit
 
 from . import _tosget
-from ._dialect import Dialect
+from ._dialect import OWN, Dialect
 from ._failure import refused
 from .credential import StaticCredentialsProvider, _keys_of
 
-__all__ = ["ClientPool", "Settings"]
+__all__ = [
+    "ClientPool",
+    "Settings",
+    "client_certificate",
+    "environment_proxy",
+    "proxy_credentials",
+    "proxy_url",
+]
 
 # The official package's number of retries. The engine has two numbers of its own for it: as many for a call's first request,
 # and more for a download that is under way.
@@ -95,3 +102,35 @@ def environment_proxy(endpoint: str, bucket: str) -> Optional[str]:
     if not proxy or urllib.request.proxy_bypass(host) or urllib.request.proxy_bypass(f"{bucket}.{host}"):
         return None
     return proxy
+
+
+def proxy_url(host: Optional[str], port: Optional[int], dialect: Dialect = OWN) -> Optional[str]:
+    """The proxy that the arguments name."""
+    if not host:
+        return None
+    if port is None:
+        raise dialect.client_error("proxy_host is given without proxy_port")
+    return f"http://{host}:{port}"
+
+
+def proxy_credentials(
+    proxy: Optional[str], user: Optional[str], password: Optional[str], dialect: Dialect = OWN
+) -> Optional[tuple[str, str]]:
+    """Who asks that proxy."""
+    if not user:
+        return None
+    if proxy is None:
+        raise dialect.client_error("proxy_username is given without proxy_host")
+    return user, password or ""
+
+
+def client_certificate(
+    certificate: Optional[str], key: Optional[str], dialect: Dialect = OWN
+) -> Optional[tuple[str, str]]:
+    """The files of what is shown to the server."""
+    if not certificate and not key:
+        return None
+    if not certificate or not key:
+        missing = "client_crt" if not certificate else "client_key"
+        raise dialect.client_error(f"{missing} is missing: a certificate is given with its key")
+    return certificate, key

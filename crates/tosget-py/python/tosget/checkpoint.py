@@ -1,4 +1,11 @@
-"""Canceling a download from outside."""
+"""Canceling a download from outside.
+
+>>> import tosget as tos
+>>> hook = tos.checkpoint.CancelHook()
+>>> def fetch(client: tos.TosClientV2) -> None:
+...     client.download_file("bucket-test", "object-test", "/data/object", cancel_hook=hook)
+>>> hook.cancel(False)  # by another thread, or by a listener
+"""
 
 from __future__ import annotations
 
@@ -47,6 +54,9 @@ class CancelHook:
 
         ``is_abort=False`` keeps checkpoint and temporary file, so that the same call again goes on; ``True`` removes them.
         The file that was there before stays in either case. For a download the first call decides.
+
+        >>> import tosget as tos
+        >>> tos.CancelHook().cancel(is_abort=True)
         """
         with self._lock:
             self._is_cal = True
@@ -57,7 +67,18 @@ class CancelHook:
 
     def is_cancel(self) -> None:
         """Raises :class:`~tosget.exceptions.CancelWithAbortError` or
-        :class:`~tosget.exceptions.CancelNotWithAbortError` once :meth:`cancel` was called."""
+        :class:`~tosget.exceptions.CancelNotWithAbortError` once :meth:`cancel` was called.
+
+        >>> import tosget as tos
+        >>> hook = tos.CancelHook()
+        >>> hook.is_cancel()
+        >>> hook.cancel(False)
+        >>> try:
+        ...     hook.is_cancel()
+        ... except tos.exceptions.CancelNotWithAbortError as error:
+        ...     print(error.message)
+        the task is canceled
+        """
         with self._lock:
             if self._is_cal:
                 kind = CancelWithAbortError if self._is_abort else CancelNotWithAbortError

@@ -1,4 +1,9 @@
-"""The client."""
+"""The client.
+
+>>> from tosget.clientv2 import TosClientV2
+>>> TosClientV2("ak", "sk", "tos-cn-beijing.volces.com", "cn-beijing")
+TosClientV2(endpoint='https://tos-cn-beijing.volces.com')
+"""
 
 from __future__ import annotations
 
@@ -24,7 +29,15 @@ from ._calls import DownloadCall, wait_for
 from ._dialect import OWN
 from ._failure import refused
 from ._handle import Download
-from ._settings import DEFAULT_RETRIES, ClientPool, Settings, environment_proxy
+from ._settings import (
+    DEFAULT_RETRIES,
+    ClientPool,
+    Settings,
+    client_certificate,
+    environment_proxy,
+    proxy_credentials,
+    proxy_url,
+)
 from .checkpoint import CancelHook
 from .credential import StaticCredentialsProvider
 from .exceptions import TosClientError
@@ -130,8 +143,8 @@ class TosClientV2:
         self.is_custom_domain = bool(is_custom_domain)
         self.disable_encoding_meta = disable_encoding_meta
         self.high_latency_log_threshold = high_latency_log_threshold
-        self._proxy = _proxy_url(proxy_host, proxy_port)
-        self._proxy_credentials = _proxy_credentials(self._proxy, proxy_username, proxy_password)
+        self._proxy = proxy_url(proxy_host, proxy_port)
+        self._proxy_credentials = proxy_credentials(self._proxy, proxy_username, proxy_password)
         self._settings = {
             "endpoint": endpoint,
             "region": region.strip(),
@@ -144,7 +157,7 @@ class TosClientV2:
             "enable_crc": bool(enable_crc),
             "enable_verify_ssl": bool(enable_verify_ssl),
             "ca_file": ca_crt or None,
-            "client_certificate": _client_certificate(client_crt, client_key),
+            "client_certificate": client_certificate(client_crt, client_key),
             "user_agent": user_agent(
                 user_agent_product_name,
                 user_agent_soft_name,
@@ -380,30 +393,3 @@ def _provider(ak: Optional[str], sk: Optional[str], token: Optional[str], provid
 
 def _first_positive(*seconds: float) -> float:
     return next(number for number in seconds if number > 0)
-
-
-def _proxy_url(host: Optional[str], port: Optional[int]) -> Optional[str]:
-    if not host:
-        return None
-    if port is None:
-        raise TosClientError("proxy_host is given without proxy_port")
-    return f"http://{host}:{port}"
-
-
-def _proxy_credentials(
-    proxy: Optional[str], user: Optional[str], password: Optional[str]
-) -> Optional[tuple[str, str]]:
-    if not user:
-        return None
-    if proxy is None:
-        raise TosClientError("proxy_username is given without proxy_host")
-    return user, password or ""
-
-
-def _client_certificate(certificate: Optional[str], key: Optional[str]) -> Optional[tuple[str, str]]:
-    if not certificate and not key:
-        return None
-    if not certificate or not key:
-        missing = "client_crt" if not certificate else "client_key"
-        raise TosClientError(f"{missing} is missing: a certificate is given with its key")
-    return certificate, key

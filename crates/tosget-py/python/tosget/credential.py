@@ -47,15 +47,30 @@ class Credentials:
         return f"Credentials({self.access_key_id!r}, ...)"
 
     def get_ak(self) -> str:
-        """The access key's id; not a secret."""
+        """The access key's id; not a secret.
+
+        >>> import tosget as tos
+        >>> tos.credential.Credentials("ak", "sk").get_ak()
+        'ak'
+        """
         return self.access_key_id
 
     def get_sk(self) -> str:
-        """The secret key."""
+        """The secret key.
+
+        >>> import tosget as tos
+        >>> tos.credential.Credentials("ak", "sk").get_sk()
+        'sk'
+        """
         return self.access_key_secret
 
     def get_security_token(self) -> Optional[str]:
-        """The token of temporary keys."""
+        """The token of temporary keys.
+
+        >>> import tosget as tos
+        >>> tos.credential.Credentials("ak", "sk", "token").get_security_token()
+        'token'
+        """
         return self.security_token
 
 
@@ -69,7 +84,12 @@ class CredentialsProvider:
     """
 
     def get_credentials(self) -> Optional[Credentials]:
-        """The keys to sign with now."""
+        """The keys to sign with now.
+
+        >>> import tosget as tos
+        >>> tos.StaticCredentialsProvider("ak", "sk").get_credentials()
+        Credentials('ak', ...)
+        """
         return None
 
 
@@ -87,6 +107,12 @@ class StaticCredentialsProvider(CredentialsProvider):
         self.credentials = Credentials(access_key_id, access_key_secret, security_token)
 
     def get_credentials(self) -> Credentials:
+        """Those that it was given.
+
+        >>> import tosget as tos
+        >>> tos.StaticCredentialsProvider("ak", "sk").get_credentials().get_sk()
+        'sk'
+        """
         return self.credentials
 
 
@@ -107,6 +133,14 @@ class EnvCredentialsProvider(CredentialsProvider):
         self.credentials = Credentials(access_key, secret_key, os.environ.get("TOS_SECURITY_TOKEN"))
 
     def get_credentials(self) -> Credentials:
+        """Those that it has read.
+
+        >>> import os
+        >>> import tosget as tos
+        >>> os.environ.update(TOS_ACCESS_KEY="ak", TOS_SECRET_KEY="sk")
+        >>> tos.EnvCredentialsProvider().get_credentials().get_sk()
+        'sk'
+        """
         return self.credentials
 
 

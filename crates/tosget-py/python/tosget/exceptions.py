@@ -83,7 +83,12 @@ class TosError(Exception):
 
     @property
     def is_resumable(self) -> bool:
-        """Whether bytes were kept that the same call again need not fetch."""
+        """Whether bytes were kept that the same call again need not fetch.
+
+        >>> import tosget as tos
+        >>> tos.TosClientError("a bad argument").is_resumable
+        False
+        """
         return self.checkpoint is not None
 
 

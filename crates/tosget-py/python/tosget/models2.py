@@ -1,4 +1,10 @@
-"""What calls take and return, under the official package's names."""
+"""What calls take and return, under the official package's names.
+
+>>> import tosget as tos
+>>> def size(client: tos.TosClientV2) -> int:
+...     head: tos.models2.HeadObjectOutput = client.head_object("bucket-test", "object-test")
+...     return head.content_length
+"""
 
 from __future__ import annotations
 
@@ -170,7 +176,12 @@ class DownloadPart:
 
     @property
     def size(self) -> int:
-        """Number of bytes."""
+        """Number of bytes.
+
+        >>> import tosget as tos
+        >>> tos.DownloadPart(part_number=2, start=5, end=8).size
+        3
+        """
         return self.end - self.start
 
     def __str__(self) -> str:

@@ -1,4 +1,9 @@
-"""A limit on how fast bytes are taken in."""
+"""A limit on how fast bytes are taken in.
+
+>>> from tosget.utils import RateLimiter
+>>> RateLimiter(rate=5 * 1024 * 1024, capacity=10 * 1024 * 1024)
+RateLimiter(rate=5242880, capacity=10485760)
+"""
 
 from __future__ import annotations
 
@@ -31,24 +36,53 @@ class RateLimiter:
 
     @property
     def rate(self) -> int:
-        """Bytes per second."""
+        """Bytes per second.
+
+        >>> import tosget as tos
+        >>> tos.RateLimiter(rate=1000, capacity=5000).rate
+        1000
+        """
         return self._native.rate
 
     @property
     def capacity(self) -> int:
-        """Bytes of a burst."""
+        """Bytes of a burst.
+
+        >>> import tosget as tos
+        >>> tos.RateLimiter(rate=1000, capacity=5000).capacity
+        5000
+        """
         return self._native.capacity
 
     def set_rate(self, rate: float) -> None:
-        """Another rate from now on, in bytes per second."""
+        """Another rate from now on, in bytes per second; also for downloads that are running.
+
+        >>> import tosget as tos
+        >>> limiter = tos.RateLimiter(rate=1000, capacity=5000)
+        >>> limiter.set_rate(2000)
+        >>> limiter
+        RateLimiter(rate=2000, capacity=5000)
+        """
         refused(lambda: self._native.set_rate(_whole("rate", rate)))
 
     def set_capacity(self, capacity: float) -> None:
-        """Another capacity from now on, in bytes."""
+        """Another capacity from now on, in bytes.
+
+        >>> import tosget as tos
+        >>> limiter = tos.RateLimiter(rate=1000, capacity=5000)
+        >>> limiter.set_capacity(8000)
+        >>> limiter
+        RateLimiter(rate=1000, capacity=8000)
+        """
         refused(lambda: self._native.set_capacity(_whole("capacity", capacity)))
 
     def reset(self) -> RateLimiter:
-        """A new bucket with the same numbers."""
+        """A new bucket with the same numbers.
+
+        >>> import tosget as tos
+        >>> tos.RateLimiter(rate=1000, capacity=5000).reset()
+        RateLimiter(rate=1000, capacity=5000)
+        """
         return RateLimiter(self.rate, self.capacity)
 
     def __repr__(self) -> str:
