@@ -2,12 +2,21 @@
 //!
 //! A scenario is a module with a function that measures and returns a [`Report`], and a line in [`SCENARIOS`].
 
+mod certificate;
+mod chart;
 mod contest;
+mod emulator;
+mod figures;
 mod loopback;
 mod machine;
+mod measured;
 mod nginx;
+mod peers;
+mod plot;
 mod report;
+mod scratch;
 mod served_file;
+mod svg;
 
 use std::fs;
 use std::path::PathBuf;
@@ -22,11 +31,13 @@ struct Scenario {
     measure: fn(&Settings) -> Result<Report>,
 }
 
-const SCENARIOS: &[Scenario] = &[Scenario {
-    name: "loopback-2gib",
-    about: "one object of 2 GiB over loopback HTTP to a RAM disk, against curl",
-    measure: loopback::measure,
-}];
+const SCENARIOS: &[Scenario] = &[
+    Scenario {
+        name: "loopback-2gib",
+        about: "one object of 2 GiB over loopback HTTP to a RAM disk",
+        measure: loopback::measure,
+    },
+];
 
 /// Fewer say nothing about the spread.
 const FEWEST_ROUNDS: u32 = 5;
@@ -35,19 +46,25 @@ const FEWEST_ROUNDS: u32 = 5;
 struct Settings {
     workspace: Workspace,
     rounds: u32,
-    /// Where the moved files are.
-    directory: PathBuf,
+    /// Where the moved files go; each scenario has its default.
+    directory: Option<PathBuf>,
+    /// Another size of the object than the scenario's.
+    mib: Option<u64>,
+    /// Where results are written.
+    out: Option<PathBuf>,
     /// How this run was started, for the report.
     command: String,
 }
 
-/// `[SCENARIO]... [--rounds N] [--dir DIR] | --list`.
+/// `[SCENARIO]... [--rounds N] [--dir DIR] [--mib N | --gib N] [--out DIR] | --list`.
 pub(crate) fn run(arguments: &[String]) -> Result<()> {
     let mut scenarios: Vec<&Scenario> = Vec::new();
     let mut settings = Settings {
         workspace: Workspace::locate()?,
         rounds: FEWEST_ROUNDS,
-        directory: PathBuf::from("/dev/shm"),
+        directory: None,
+        mib: None,
+        out: None,
         command: format!("cargo xtask bench {}", arguments.join(" ")),
     };
     let mut words = arguments.iter();
@@ -59,7 +76,10 @@ pub(crate) fn run(arguments: &[String]) -> Result<()> {
         match word.as_str() {
             "--list" => return list(),
             "--rounds" => settings.rounds = rounds(value()?)?,
-            "--dir" => settings.directory = PathBuf::from(value()?),
+            "--dir" => settings.directory = Some(PathBuf::from(value()?)),
+            "--out" => settings.out = Some(PathBuf::from(value()?)),
+            "--mib" => settings.mib = Some(size(word, value()?)?),
+            "--gib" => settings.mib = Some(size(word, value()?)? << 10),
             name => scenarios.push(named(name)?),
         }
     }
@@ -75,19 +95,53 @@ impl Settings {
     fn record(&self, scenario: &Scenario) -> Result<()> {
         println!("{}: {}", scenario.name, scenario.about);
         let report = (scenario.measure)(self)?;
-        let directory = self.workspace.root().join("bench/results");
+        let results = self.workspace.root().join("bench/results");
+        let directory = self.out.clone().unwrap_or(results);
         fs::create_dir_all(&directory).about(directory.display())?;
+        for (file, svg) in report.charts() {
+            let path = directory.join(file);
+            fs::write(&path, svg).about(path.display())?;
+        }
         let path = directory.join(format!("{}.md", scenario.name));
         fs::write(&path, report.to_markdown()).about(path.display())?;
         println!("\n{}\nwritten to {}", report.to_markdown(), path.display());
         Ok(())
     }
+
+    /// Builds the programs of the workspace that are measured or serve, always together: apart, their dependencies would
+    /// have other features and be built again.
+    fn build(&self) -> Result<()> {
+        self.workspace.build_release(&["tos-emulator", "tosget-cli"])
+    }
+
+    /// Bytes of the object, `default` MiB unless the caller wants another size.
+    fn object_len(&self, default_mib: u64) -> u64 {
+        self.mib.unwrap_or(default_mib) << 20
+    }
+
+    /// Where moved files go in scenarios that want no disk in the way.
+    fn memory_directory(&self) -> PathBuf {
+        self.directory
+            .clone()
+            .unwrap_or_else(|| PathBuf::from("/dev/shm"))
+    }
+}
+
+/// A size in words.
+fn size_in_words(len: u64) -> String {
+    if len.is_multiple_of(1 << 30) {
+        return format!("{} GiB", len >> 30);
+    }
+    format!("{} MiB", len >> 20)
 }
 
 fn list() -> Result<()> {
     for Scenario { name, about, .. } in SCENARIOS {
-        println!("{name}  {about}");
+        println!("{name:20} {about}");
     }
+    println!(
+        "\nBeside these: python3 bench/python_download.py, the same Python script with and without tosget"
+    );
     Ok(())
 }
 
@@ -99,4 +153,9 @@ fn named(name: &str) -> Result<&'static Scenario> {
 fn rounds(text: &str) -> Result<u32> {
     let rounds = text.parse().ok().filter(|&rounds| rounds >= FEWEST_ROUNDS);
     rounds.ok_or_else(|| Failure::usage(format!("--rounds {text}: at least {FEWEST_ROUNDS} are needed")))
+}
+
+fn size(word: &str, text: &str) -> Result<u64> {
+    let size = text.parse().ok().filter(|&size| (1..=1 << 20).contains(&size));
+    size.ok_or_else(|| Failure::usage(format!("{word} {text}: a whole number from 1 is needed")))
 }
