@@ -17,6 +17,7 @@ mod report;
 mod scratch;
 mod served_file;
 mod svg;
+mod tls;
 
 use std::fs;
 use std::path::PathBuf;
@@ -36,6 +37,11 @@ const SCENARIOS: &[Scenario] = &[
         name: "loopback-2gib",
         about: "one object of 2 GiB over loopback HTTP to a RAM disk",
         measure: loopback::measure,
+    },
+    Scenario {
+        name: "tls-2gib",
+        about: "the same over TLS 1.3",
+        measure: tls::measure,
     },
 ];
 
