@@ -5,6 +5,7 @@
 mod certificate;
 mod chart;
 mod contest;
+mod disk;
 mod emulator;
 mod figures;
 mod loopback;
@@ -42,6 +43,11 @@ const SCENARIOS: &[Scenario] = &[
         name: "tls-2gib",
         about: "the same over TLS 1.3",
         measure: tls::measure,
+    },
+    Scenario {
+        name: "disk-20gib",
+        about: "one object of 20 GiB to a real disk: time, memory and the page cache, against dd",
+        measure: disk::measure,
     },
 ];
 
