@@ -17,6 +17,7 @@ mod plot;
 mod report;
 mod scratch;
 mod served_file;
+mod shaped;
 mod svg;
 mod tls;
 
@@ -48,6 +49,26 @@ const SCENARIOS: &[Scenario] = &[
         name: "disk-20gib",
         about: "one object of 20 GiB to a real disk: time, memory and the page cache, against dd",
         measure: disk::measure,
+    },
+    Scenario {
+        name: "capped-connections",
+        about: "each connection gets 20 MB/s, the link 400 MB/s: how much of the link is found",
+        measure: shaped::capped_connections,
+    },
+    Scenario {
+        name: "thin-link",
+        about: "a link of 100 MB/s, which one connection fills",
+        measure: shaped::thin_link,
+    },
+    Scenario {
+        name: "refusing-server",
+        about: "a server that answers 503 beyond 16 requests at a time",
+        measure: shaped::refusing_server,
+    },
+    Scenario {
+        name: "adaptive-tasks",
+        about: "one run with capped connections over time: throughput and number of tasks",
+        measure: shaped::adaptive_tasks,
     },
 ];
 
