@@ -18,6 +18,7 @@ mod report;
 mod scratch;
 mod served_file;
 mod shaped;
+mod small_objects;
 mod svg;
 mod tls;
 
@@ -69,6 +70,11 @@ const SCENARIOS: &[Scenario] = &[
         name: "adaptive-tasks",
         about: "one run with capped connections over time: throughput and number of tasks",
         measure: shaped::adaptive_tasks,
+    },
+    Scenario {
+        name: "small-objects",
+        about: "5,000 objects of 16 KiB, listed in a file",
+        measure: small_objects::measure,
     },
 ];
 
