@@ -19,6 +19,7 @@ mod scratch;
 mod served_file;
 mod shaped;
 mod small_objects;
+mod start_up;
 mod svg;
 mod tls;
 
@@ -75,6 +76,11 @@ const SCENARIOS: &[Scenario] = &[
         name: "small-objects",
         about: "5,000 objects of 16 KiB, listed in a file",
         measure: small_objects::measure,
+    },
+    Scenario {
+        name: "start-up",
+        about: "from the start of the process to the first byte of its request, and the size of the program",
+        measure: start_up::measure,
     },
 ];
 
