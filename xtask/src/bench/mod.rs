@@ -21,6 +21,7 @@ mod shaped;
 mod small_objects;
 mod start_up;
 mod svg;
+mod syscalls;
 mod tls;
 
 use std::fs;
@@ -81,6 +82,11 @@ const SCENARIOS: &[Scenario] = &[
         name: "start-up",
         about: "from the start of the process to the first byte of its request, and the size of the program",
         measure: start_up::measure,
+    },
+    Scenario {
+        name: "syscalls",
+        about: "system calls per MiB moved, counted by strace",
+        measure: syscalls::measure,
     },
 ];
 
