@@ -27,6 +27,21 @@ pub(crate) struct Contestant {
     pub(crate) check: Check,
 }
 
+impl Contestant {
+    /// The command as one would type it, with what it is told by the environment.
+    pub(crate) fn typed(&self, destination: &Path) -> String {
+        let command = (self.command)(destination);
+        let mut words: Vec<String> = Vec::new();
+        for (name, value) in command.get_envs() {
+            if let Some(value) = value {
+                words.push(format!("{}={}", name.to_string_lossy(), value.to_string_lossy()));
+            }
+        }
+        words.push(command::as_typed(&command));
+        words.join(" ")
+    }
+}
+
 /// Looks at what came.
 pub(crate) type Check = Box<dyn Fn(&Path) -> Result<()>>;
 
@@ -218,7 +233,7 @@ impl Series {
             remark: contestant.remark.clone(),
             checks: contestant.checks,
             is_ours: contestant.is_ours,
-            typed: command::as_typed(&(contestant.command)(destination)),
+            typed: contestant.typed(destination),
             samples: Vec::new(),
             figures: Vec::new(),
         }

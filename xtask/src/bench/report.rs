@@ -160,13 +160,15 @@ impl Report {
     }
 }
 
-/// A table of Markdown; the first column is text, the others are numbers.
-pub(crate) fn table<'a>(head: &[&str], rows: impl IntoIterator<Item = &'a Vec<String>>) -> String {
-    let mut table = format!(
-        "| {} |\n|---|{}\n",
-        head.join(" | "),
-        "---:|".repeat(head.len() - 1)
-    );
+/// A table of Markdown, in which columns of numbers are flush right.
+pub(crate) fn table(head: &[&str], rows: &[Vec<String>]) -> String {
+    let is_number = |cell: &String| cell.starts_with(|first: char| first.is_ascii_digit() || first == '-');
+    let edge = |column| match rows.first().and_then(|row: &Vec<String>| row.get(column)) {
+        Some(cell) if is_number(cell) => "---:|",
+        _ => "---|",
+    };
+    let edges: String = (0..head.len()).map(edge).collect();
+    let mut table = format!("| {} |\n|{edges}\n", head.join(" | "));
     for row in rows {
         let _ = writeln!(table, "| {} |", row.join(" | "));
     }

@@ -16,7 +16,6 @@ use crate::bench::peers::{KEY, Peers, Source, Tosget, curl, official_sdk, s5cmd,
 use crate::bench::report::{Report, table};
 use crate::bench::scratch::Scratch;
 use crate::bench::served_file::ServedFile;
-use crate::command;
 use crate::failure::{About, Failure, Result};
 
 /// Milliseconds scatter more than seconds.
@@ -95,7 +94,7 @@ pub(crate) fn measure(settings: &Settings) -> Result<Report> {
         report = report.with_note(format!("Not measured: {}: {}", absent.name, absent.reason));
     }
     for (contestant, _) in &orders {
-        let typed = command::as_typed(&(contestant.command)(&scratch.destination()));
+        let typed = contestant.typed(&scratch.destination());
         report = report.with_ran(format!("{} ({}): `{typed}`", contestant.name, contestant.version));
     }
     Ok(report

@@ -56,7 +56,7 @@ pub(crate) fn measure(settings: &Settings) -> Result<Report> {
             Ok(contestant) => {
                 let counts = Counts::of(&contestant, &scratch)?;
                 rows.push(counts.row(&contestant.name, len));
-                let typed = command::as_typed(&(contestant.command)(&scratch.destination()));
+                let typed = contestant.typed(&scratch.destination());
                 report = report.with_ran(format!(
                     "{} ({}): `strace -f -c {typed}`",
                     contestant.name, contestant.version

@@ -8,7 +8,7 @@ use crate::bench::contest::{self, Bare, Schedule};
 use crate::bench::loopback::four_tasks;
 use crate::bench::measured;
 use crate::bench::nginx::{Nginx, Site};
-use crate::bench::peers::{KEY, Peers, Source, aria2c, boto3, curl, tosget};
+use crate::bench::peers::{KEY, Peers, Source, aria2c, boto3, curl, s5cmd, tosget};
 use crate::bench::report::Report;
 use crate::bench::scratch::Scratch;
 use crate::bench::served_file::ServedFile;
@@ -45,6 +45,7 @@ pub(crate) fn measure(settings: &Settings) -> Result<Report> {
             curl(source),
             tosget(source, &four_tasks(settings)),
             aria2c(source, 4),
+            s5cmd(&peers, source),
             boto3(&peers, source),
         ]
     };
@@ -59,7 +60,7 @@ pub(crate) fn measure(settings: &Settings) -> Result<Report> {
         .with_fact(
             "server",
             format!(
-                "{} (none with TLS: it deciphers in user space)",
+                "{} (without effect here, as it enciphers in user space)",
                 Nginx::in_words()
             ),
         )

@@ -9,6 +9,7 @@ use serde_json::Value;
 
 use crate::bench::contest::{Contestant, Entry};
 use crate::bench::machine;
+use crate::bench::peers::others::OFFICIAL_SDK;
 use crate::bench::peers::tosget::Tosget;
 use crate::bench::peers::{BUCKET, LENGTH, Peers, absent, again, installed, unproxied};
 use crate::bench::served_file::ServedFile;
@@ -138,12 +139,12 @@ fn official_sdk(peers: &Peers, source: &ManySource) -> Entry {
         let _ = writeln!(list, "{key}");
     });
     let (list, url) = (
-        list.map_err(|failure| absent("tos", &failure))?,
+        list.map_err(|failure| absent(OFFICIAL_SDK, &failure))?,
         source.url.clone(),
     );
     let remark = "the official Python SDK's get_object_to_file in 64 threads";
     Ok(
-        source.contestant("tos", version, remark, "CRC64", move |destination| {
+        source.contestant(OFFICIAL_SDK, version, remark, "CRC64", move |destination| {
             let mut command = again(&script);
             command.args([&url, BUCKET]).arg(&list).arg(destination);
             command

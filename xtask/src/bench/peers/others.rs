@@ -10,6 +10,9 @@ use crate::command;
 /// Nowhere: the host names of buckets are reached with the server as the proxy.
 const DOMAIN: &str = "http://tos.test";
 
+/// Better known than by its package's name, `tos`.
+pub(super) const OFFICIAL_SDK: &str = "official SDK (tos)";
+
 pub(crate) fn s5cmd(peers: &Peers, source: &Source) -> Entry {
     let program = peers.program("s5cmd", "s5cmd")?;
     let version = command::output_of(Command::new(&program).arg("version"));
@@ -18,6 +21,7 @@ pub(crate) fn s5cmd(peers: &Peers, source: &Source) -> Entry {
         .trim()
         .to_owned();
     let (url, object) = (source.url.clone(), format!("s3://{BUCKET}/{}", source.key));
+    let ca_file = source.ca_file.clone();
     Ok(contestant(
         "s5cmd",
         version,
@@ -29,6 +33,9 @@ pub(crate) fn s5cmd(peers: &Peers, source: &Source) -> Entry {
             command.args(["--no-sign-request", "--endpoint-url", &url, "cp", &object]);
             command.arg(destination);
             command.env("AWS_REGION", "us-east-1");
+            if let Some(file) = &ca_file {
+                command.env("SSL_CERT_FILE", file);
+            }
             command
         },
     ))
@@ -51,7 +58,11 @@ pub(crate) fn obstore(peers: &Peers, source: &Source) -> Entry {
 
 pub(crate) fn official_sdk(peers: &Peers, source: &Source) -> Entry {
     let remark = "the official Python SDK's download_file, 4 tasks, parts of 20 MiB";
-    script(peers, "get_by_tos.py", "tos", remark, "CRC64", source)
+    let mut entry = script(peers, "get_by_tos.py", "tos", remark, "CRC64", source);
+    if let Ok(contestant) = &mut entry {
+        contestant.name = OFFICIAL_SDK.to_owned();
+    }
+    entry
 }
 
 /// One of our scripts, which takes URL BUCKET KEY PATH and perhaps the authority's file.
