@@ -163,7 +163,7 @@ fn tosget_batch(source: &ManySource) -> Entry {
     let list = list.map_err(|failure| absent("tosget batch", &failure))?;
     let (program, url) = (source.tosget.clone(), source.url.clone());
     let version = machine::version(&program.to_string_lossy(), &["--version"]);
-    let remark = "a list of all objects, its defaults";
+    let remark = "a list of all objects, its defaults, a line of JSON for each";
     let mut ours = source.contestant("tosget batch", version, remark, "CRC64", move |destination| {
         let mut command = unproxied(&program);
         command.arg("batch").arg(&list).arg(destination);
@@ -175,15 +175,19 @@ fn tosget_batch(source: &ManySource) -> Entry {
     Ok(ours)
 }
 
-/// The content of every file is checked afterwards; here it's that `batch` itself takes it for a success.
+/// `batch` takes it for a success, and compared the CRC64 of every object.
 fn expect_success(printed: &str) -> Result<()> {
     let last = printed.lines().last().unwrap_or_default();
     match serde_json::from_str::<Value>(last) {
-        Ok(outcome) if outcome["ok"] == true => Ok(()),
+        Ok(outcome) if outcome["ok"] == true && is_all_verified(&outcome["batch"]) => Ok(()),
         _ => Err(Failure::new(format!(
             "tosget batch --json printed {last:?} at last"
         ))),
     }
+}
+
+fn is_all_verified(batch: &Value) -> bool {
+    batch["objects"].is_u64() && batch["verified"] == batch["objects"]
 }
 
 /// Where the object of this key goes: keys have one directory, and only their last name counts.
