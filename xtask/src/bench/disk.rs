@@ -81,7 +81,8 @@ pub(crate) fn measure(settings: &Settings) -> Result<Report> {
         .with_results("disk-20gib.svg", results, &[SPEED, CACHED, EARLY, LATE])
         .with_note(
             "The bytes are zeros: a disk that compresses or recognises them is faster than with others, for all programs alike. \
-             In the plot, the growth of the page cache is that of the whole machine.",
+             In the plot, the growth of the page cache is that of the whole machine; resident memory is that of the process that was \
+             started, which for a pipe is the shell.",
         ))
 }
 
