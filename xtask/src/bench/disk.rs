@@ -96,6 +96,7 @@ struct Watched {
 #[derive(Default)]
 struct Track {
     name: String,
+    is_ours: bool,
     points: Vec<Point>,
 }
 
@@ -135,6 +136,7 @@ impl Watched {
                     .map(|point| (point.seconds, figure(track, point)))
                     .collect(),
                 in_steps: false,
+                is_ours: track.is_ours,
             };
             firsts.iter().map(line).collect()
         };
@@ -188,6 +190,7 @@ impl Arena for Watched {
             return Ok(Vec::new());
         };
         track.name.clone_from(&contestant.name);
+        track.is_ours = contestant.is_ours;
         // A process that has ended has no memory.
         track.points.retain(|point| point.resident_mib > 0.0);
         let at = |share: f64| {

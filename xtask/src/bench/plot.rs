@@ -31,6 +31,7 @@ pub(crate) struct PlotLine {
     pub(crate) points: Vec<(f64, f64)>,
     /// The figure holds from its time to the next one's, so the line is drawn in steps.
     pub(crate) in_steps: bool,
+    pub(crate) is_ours: bool,
 }
 
 impl Plot {
@@ -89,9 +90,23 @@ impl PlotPanel {
             svg::line(body, "level", (LEFT, y(*level)), (RIGHT, y(*level)));
             svg::text(body, (RIGHT, y(*level) - 5.0), "end", "note", words);
         }
-        for (line, colour) in self.lines.iter().zip(svg::LINES.into_iter().cycle()) {
+        for (line, colour) in self.coloured() {
             line.draw(body, colour, x, y);
         }
+    }
+
+    /// Ours in the colour it has everywhere, the others in turn.
+    fn coloured(&self) -> Vec<(&PlotLine, &'static str)> {
+        let mut others = svg::LINES.into_iter().cycle();
+        let colour = |line: &PlotLine| {
+            if line.is_ours {
+                Some(svg::OURS)
+            } else {
+                others.next()
+            }
+        };
+        let colours: Vec<_> = self.lines.iter().map(colour).collect();
+        self.lines.iter().zip(colours.into_iter().flatten()).collect()
     }
 
     fn draw_legend(&self, body: &mut String, y: f64) {
@@ -99,7 +114,7 @@ impl PlotPanel {
             return;
         }
         let mut x = LEFT;
-        for (line, colour) in self.lines.iter().zip(svg::LINES.into_iter().cycle()) {
+        for (line, colour) in self.coloured() {
             let _ = writeln!(
                 body,
                 "<rect x=\"{x:.1}\" y=\"{:.1}\" width=\"14\" height=\"4\" fill=\"{colour}\"/>",
@@ -140,6 +155,7 @@ mod tests {
             label: "tasks".to_owned(),
             points: vec![(0.0, 1.0), (2.0, 3.0)],
             in_steps: true,
+            is_ours: true,
         };
         let mut body = String::new();
         line.draw(&mut body, "red", |x| x, |y| y);
@@ -152,6 +168,7 @@ mod tests {
             label: "x".to_owned(),
             points: vec![(1.0, 300.0)],
             in_steps: false,
+            is_ours: true,
         };
         let panel = PlotPanel {
             name: "MB/s".to_owned(),

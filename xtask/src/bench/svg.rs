@@ -5,8 +5,8 @@ use std::fmt::Write;
 /// The colour of what is ours; the others are told from it.
 pub(crate) const OURS: &str = "#2f81f7";
 pub(crate) const OTHERS: &str = "#8b949e";
-/// For lines that have to be told from each other.
-pub(crate) const LINES: [&str; 4] = [OURS, "#db6d28", "#2da44e", OTHERS];
+/// For lines that have to be told from each other and from ours.
+pub(crate) const LINES: [&str; 3] = ["#db6d28", "#2da44e", OTHERS];
 
 /// Mid-grey text holds a contrast of 4.5 to 1 neither on white nor on black, so viewers that can tell get their own.
 const STYLE: &str = "<style>\

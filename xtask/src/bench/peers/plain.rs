@@ -92,7 +92,7 @@ pub(crate) fn curl_into_dd(source: &Source) -> Entry {
     );
     let url = source.object_url();
     Ok(Contestant {
-        name: "curl | dd".to_owned(),
+        name: "curl into dd".to_owned(),
         version,
         remark: "1 connection, writes of 1 MiB, fsync at the end".to_owned(),
         checks: NOTHING,

@@ -51,12 +51,16 @@ pub(crate) fn adaptive_tasks(settings: &Settings) -> Result<Report> {
     } else {
         "The plot has tosget's own number of tasks by its log, and the requests under way as the server counts them."
     };
+    let report = if rows.is_empty() {
+        report
+    } else {
+        report.with_table(table(&["seconds", "tasks"], &rows))
+    };
     Ok(report
+        .with_ran(format!("{} ({}): `{typed}`", tosget.name, tosget.version))
         .with_fact("link", CAPPED.in_words())
         .with_fact("what the emulator itself can do", reached)
         .with_fact("wall time", format!("{:.2} s", run.sample.wall.as_secs_f64()))
-        .with_fact("command", format!("`{typed}`"))
-        .with_table(table(&["seconds", "tasks"], &rows))
         .with_note(note)
         .with_chart("adaptive-tasks.svg", plot(title, &moments, &changes).to_svg()))
 }
@@ -76,6 +80,7 @@ fn plot(title: &str, moments: &[Moment], changes: &[(f64, f64)]) -> Plot {
         label: "requests under way at the server".to_owned(),
         points: in_flight.collect(),
         in_steps: true,
+        is_ours: false,
     }];
     if let (Some(&(_, last)), Some(&(end, _))) = (changes.last(), moments.last()) {
         let points = changes.iter().copied().chain([(end, last)]).collect();
@@ -85,6 +90,7 @@ fn plot(title: &str, moments: &[Moment], changes: &[(f64, f64)]) -> Plot {
                 label: "tasks".to_owned(),
                 points,
                 in_steps: true,
+                is_ours: true,
             },
         );
     }
@@ -97,6 +103,7 @@ fn plot(title: &str, moments: &[Moment], changes: &[(f64, f64)]) -> Plot {
                     label: "sent by the server".to_owned(),
                     points: speeds.collect(),
                     in_steps: false,
+                    is_ours: true,
                 }],
                 level: Some((CAPPED.best() as f64 / 1e6, "the link".to_owned())),
             },
