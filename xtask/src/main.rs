@@ -25,9 +25,10 @@ Chores:
           Run all tests; needs Rust and Python >= 3.10, nothing else. What Python needs comes into target/venv.
           Stages, all by default: rust (cargo test), rust-peers and peers (others' clients in Rust and in Python
           against the emulator), acceptance (the command tosget against the emulator), python (the Python package)
-  bench [SCENARIO]... [--rounds N] [--dir DIR]
-          Measure tosget against other programs and write bench/results/; `bench --list` names the scenarios.
-          DIR [default: /dev/shm] takes the files that are moved
+  bench [SCENARIO]... [--rounds N] [--dir DIR] [--gib N | --mib N] [--out DIR]
+          Measure tosget against other programs and write bench/results/, or what --out names; `bench --list` names the
+          scenarios. DIR [default: /dev/shm, or target/ where a disk is measured] takes the files that are moved;
+          bench/README.md tells what is measured and how
   soak [--minutes N] [--seed S] [--jobs N] [--story N]
           Download, kill, corrupt and resume at random against a faulty emulator for N minutes [default: 5], 4 stories
           at a time; the seed it prints makes the same choices again, and --story plays one story of them alone

@@ -66,3 +66,17 @@ pub(crate) fn commit() -> String {
     question.args(["describe", "--always", "--dirty", "--exclude=*"]);
     command::output_of(&mut question).map_or_else(|_| UNKNOWN.to_owned(), |text| text.trim().to_owned())
 }
+
+/// The kind of file system at `path` and what it is on.
+pub(crate) fn file_system(path: &std::path::Path) -> String {
+    let mut question = Command::new("df");
+    question.args(["--output=fstype,source"]).arg(path);
+    let said = command::output_of(&mut question).unwrap_or_default();
+    let fields: Vec<&str> = said
+        .lines()
+        .nth(1)
+        .unwrap_or(UNKNOWN)
+        .split_whitespace()
+        .collect();
+    fields.join(" on ")
+}
