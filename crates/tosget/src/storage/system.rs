@@ -139,6 +139,13 @@ impl StoredFile for SystemFile {
         if len == 0 {
             return Ok(Allocation::Reserved);
         }
+        if let Some(free) = free_memory(&self.file)? {
+            if free < len {
+                return Err(Errno::NOSPC.into());
+            }
+            self.file.set_len(len)?;
+            return Ok(Allocation::Sparse);
+        }
         match fallocate(&self.file, FallocateFlags::empty(), 0, len) {
             Ok(()) => Ok(Allocation::Reserved),
             // EINVAL: some FUSE file systems; ENOSYS: old kernels.
@@ -195,6 +202,22 @@ impl StoredFile for SystemFile {
     fn stat(&self) -> io::Result<Stat> {
         Ok(stat_of(&self.file.metadata()?))
     }
+}
+
+/// For a file in a file system that is in memory: how long it can get. There, to reserve space is to find every page of it, one
+/// after the other, while nobody can write; it takes as long as the download.
+#[cfg(target_os = "linux")]
+fn free_memory(file: &File) -> io::Result<Option<u64>> {
+    use std::os::unix::fs::MetadataExt;
+    /// `TMPFS_MAGIC` of linux/magic.h.
+    const TMPFS: u64 = 0x0102_1994;
+    let system = rustix::fs::fstatfs(file)?;
+    // Without a limit of its own it tells of no blocks.
+    if system.f_type as u64 != TMPFS || system.f_blocks == 0 {
+        return Ok(None);
+    }
+    let free = (system.f_bavail as u64).saturating_mul(system.f_bsize as u64);
+    Ok(Some(free.saturating_add(file.metadata()?.blocks() * 512)))
 }
 
 #[cfg(unix)]
@@ -324,6 +347,23 @@ mod tests {
                 assert!(kinds.contains(&error.kind()), "{error:?}");
             }
         }
+    }
+
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn in_memory_space_is_looked_for_and_not_filled() {
+        use std::os::unix::fs::MetadataExt;
+        let shared_memory = tempfile::tempdir_in("/dev/shm").expect("Linux has shared memory");
+        let path = shared_memory.path().join("f");
+        let file = SystemStorage.open(&path, OpenMode::CreateNew).expect("created");
+        assert_eq!(
+            file.allocate(1 << 20).expect("a mebibyte is free"),
+            Allocation::Sparse
+        );
+        let metadata = fs::metadata(&path).expect("there");
+        assert_eq!((metadata.len(), metadata.blocks()), (1 << 20, 0));
+        let error = file.allocate(1 << 60).expect_err("nobody has an exbibyte");
+        assert_eq!(error.kind(), io::ErrorKind::StorageFull);
     }
 
     #[test]
