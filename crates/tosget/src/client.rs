@@ -10,6 +10,7 @@ use crate::error::{Error, Result};
 use crate::object::HeadObjectOutput;
 use crate::outcome::DownloadFileOutput;
 use crate::presigned::PreSignedUrl;
+use crate::short_work::ShortWork;
 use crate::source::Source;
 use crate::storage::{Storage, SystemStorage};
 
@@ -34,6 +35,7 @@ use crate::storage::{Storage, SystemStorage};
 pub struct TosClient {
     parts: Arc<ClientParts>,
     storage: Arc<dyn Storage>,
+    short_work: ShortWork,
 }
 
 impl TosClient {
@@ -115,6 +117,7 @@ impl TosClient {
         Engine {
             source,
             storage: self.storage.clone(),
+            short_work: self.short_work.clone(),
         }
     }
 }
@@ -129,6 +132,7 @@ impl TosClientBuilder {
         Ok(TosClient {
             parts: Arc::new(self.into_parts()?),
             storage: Arc::new(SystemStorage),
+            short_work: ShortWork::new(),
         })
     }
 }

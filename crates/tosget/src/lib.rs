@@ -72,6 +72,7 @@ pub mod properties;
 mod range;
 mod response;
 mod retry;
+mod short_work;
 mod signing;
 mod source;
 mod storage;

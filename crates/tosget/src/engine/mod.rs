@@ -42,6 +42,7 @@ use crate::on_change::OnChange;
 use crate::outcome::DownloadFileOutput;
 use crate::page_cache::PageCache;
 use crate::progress::Progress;
+use crate::short_work::ShortWork;
 use crate::source::Source;
 use crate::storage::Storage;
 use crate::tasks::Tasks;
@@ -121,6 +122,8 @@ pub enum Recheck {
 pub(crate) struct Engine {
     pub(crate) source: Arc<dyn Source>,
     pub(crate) storage: Arc<dyn Storage>,
+    /// Does what is short and many.
+    pub(crate) short_work: ShortWork,
 }
 
 impl Engine {
@@ -219,7 +222,7 @@ impl Engine {
     async fn resolve(&self, spec: &Spec) -> Result<Resolved, Error> {
         let (storage, object) = (self.storage.clone(), spec.object.clone());
         let (file_path, checkpoint) = (spec.file_path.clone(), spec.checkpoint.clone());
-        let resolved = blocking(move || -> Result<Resolved, BadDestination> {
+        let resolved = self.short_work.run(move || -> Result<Resolved, BadDestination> {
             match resolve(&*storage, &file_path, object.name_below_directory())? {
                 Destination::Directory(path) => Ok(Resolved::Directory(path)),
                 Destination::File(path) => {

@@ -15,7 +15,7 @@ use tokio::time::timeout;
 use super::earlier::{Earlier, held};
 use super::prepare::Scratch;
 use super::probe::{EarlierFits, Opened, Probed};
-use super::{Engine, Recheck, Spec, blocking, output};
+use super::{Engine, Recheck, Spec, output};
 use crate::checksum::RunningCrc64;
 use crate::coverage::{Coverage, Segment, Standing};
 use crate::destination::{Places, directory_of};
@@ -75,7 +75,7 @@ impl Engine {
             verified,
         };
         spec.progress.begin(range.len(), 1);
-        blocking(move || putting.put()).await?;
+        self.short_work.run(move || putting.put()).await?;
         spec.progress.landed(range.len());
         let path = places.destination.clone();
         Ok(Ok(output(spec, probed.head.object, path, by, Some(crc), began)))

@@ -46,6 +46,7 @@ impl Interrupted {
         let engine = Engine {
             source: self.source.clone(),
             storage: Arc::new(self.disk.clone()),
+            short_work: ShortWork::new(),
         };
         let spec = Spec {
             file_path: "/object.bin".into(),

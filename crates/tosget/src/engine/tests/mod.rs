@@ -70,6 +70,7 @@ impl Bench {
         let engine = Engine {
             source: self.source.clone(),
             storage: self.storage.clone(),
+            short_work: ShortWork::new(),
         };
         engine.run(spec).await
     }

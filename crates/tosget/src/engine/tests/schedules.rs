@@ -295,6 +295,7 @@ impl Schedule {
         let engine = Engine {
             source: self.source.clone(),
             storage: Arc::new(self.disk.clone()),
+            short_work: ShortWork::new(),
         };
         engine.run(spec).await
     }
