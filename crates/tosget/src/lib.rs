@@ -16,7 +16,7 @@
 //! |---|---|
 //! | `WARN` | what is not as it should be, though the download goes on: a checkpoint that can't be used, bytes that were altered, files left behind |
 //! | `INFO` | a few events for each download, and one for each attempt that is made again |
-//! | `DEBUG` | one event for each request, when its body has ended |
+//! | `DEBUG` | one event for each request, when its body has ended; one for each change of the number of tasks |
 //! | `TRACE` | each answer's head as it comes, and each new connection |
 //!
 //! What ends a call is in its [`Error`] and not in the log.
@@ -31,6 +31,10 @@
 //! It carries `status`, `request_id` (the service's, for its support), `ttfb_ms` (from the call to the answer's head),
 //! `bytes` (of the body) and `elapsed_ms`. `failed`, where there was no answer, has `error` with its causes, and
 //! `elapsed_ms`.
+//!
+//! `the number of tasks changed` (`DEBUG`, target `tosget::download`) has `tasks` (that may be at work from now on),
+//! `bytes_per_second` (that came before, where it was measured) and `reason`. Downloads that share the number tell it once, in the
+//! span of whichever noticed.
 
 #![deny(missing_docs)]
 

@@ -42,7 +42,7 @@ pub struct ProgressSnapshot {
     pub rechecking_bytes: u64,
     /// Number of parts that the object has with this download's part size.
     pub parts_total: u64,
-    /// Parts in flight.
+    /// Tasks at work: parts in flight.
     pub running_tasks: u32,
     /// Failed attempts that were tried again.
     pub retries: u64,

@@ -160,8 +160,12 @@ impl Tasks {
             let now = self.0.began.elapsed();
             state.count(now);
             let result = act(&mut state, now);
+            let mut granted = state.grant();
             let change = state.look(now, self.0.received.load(Ordering::Relaxed));
-            (result, change, state.grant())
+            if change.is_some() {
+                granted.append(&mut state.grant());
+            }
+            (result, change, granted)
         };
         if let Some(change) = change {
             change.tell();
@@ -210,6 +214,7 @@ impl State {
             now,
             received,
             answers: self.answers,
+            at_work: self.at_work,
             task_time: self.task_time,
             is_wanted,
             first_byte: self.first_byte,

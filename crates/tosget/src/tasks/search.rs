@@ -39,7 +39,7 @@ const SHORT_REST: Duration = Duration::from_secs(1);
 const LONG_REST: Duration = Duration::from_secs(8);
 
 /// More tasks are kept if they bring this part of what they would bring were each as fast as the others …
-const WORTH: f64 = 0.4;
+const WORTH: f64 = 0.3;
 
 /// … or this much more, whichever is less.
 const CLEARLY: f64 = 0.10;
@@ -62,7 +62,7 @@ const REQUEST: u64 = 16 << 10;
 /// Rates remembered of the present number.
 const RATES: usize = 3;
 
-/// What there is to see at one moment. All but `now` and `first_byte` are totals.
+/// What there is to see at one moment. Bytes, answers and time spent are totals.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Look {
     pub(super) now: Duration,
@@ -70,6 +70,8 @@ pub(super) struct Look {
     pub(super) received: u64,
     /// Answers that began to come.
     pub(super) answers: u64,
+    /// Tasks at work.
+    pub(super) at_work: usize,
     /// Time spent by tasks at work.
     pub(super) task_time: Duration,
     /// There is work for more tasks.
@@ -96,6 +98,8 @@ pub(super) struct Search {
     /// Bytes per second alone, of the last window.
     bytes_per_second: Option<u64>,
     trial: Option<Trial>,
+    /// Nothing was tried yet.
+    is_new: bool,
     way: Way,
     /// By how much the next trial differs, as a divisor of the present number; 1 doubles it.
     divisor: usize,
@@ -143,6 +147,7 @@ impl Search {
             rates: VecDeque::new(),
             bytes_per_second: None,
             trial: None,
+            is_new: true,
             way: Way::Up,
             divisor: 1,
             fruitless: 0,
@@ -177,7 +182,7 @@ impl Search {
                     self.rates.pop_front();
                 }
                 self.rates.push_back(rate);
-                self.try_another(look)
+                self.try_another(look, rate)
             }
         }
     }
@@ -208,6 +213,12 @@ impl Search {
             return None;
         }
         let Some(window) = self.window else {
+            if look.at_work < self.allowed {
+                // Those who are missing will be new; and what gathered in the kernel's buffers while there were none
+                // comes all at once.
+                self.settle(look.now, look.first_byte);
+                return None;
+            }
             self.window = Some(*look);
             return None;
         };
@@ -225,8 +236,7 @@ impl Search {
             return None;
         }
         if at_work < self.allowed as f64 - slack {
-            // Those who were missing are still new.
-            self.settle(look.now, look.first_byte);
+            self.window = None;
             return None;
         }
         let (bytes, answers) = (look.received - window.received, look.answers - window.answers);
@@ -239,7 +249,7 @@ impl Search {
     /// some requests of each: their waits do not come evenly.
     fn long_enough(&self, first_byte: Duration) -> Duration {
         if self.is_doubling() {
-            GLANCE.max(first_byte)
+            GLANCE.max(first_byte).max((self.cycle * 2).min(first_byte * 4))
         } else {
             WINDOW
                 .max(first_byte * 3)
@@ -257,8 +267,9 @@ impl Search {
     }
 
     /// Begins a trial, if it is time for one.
-    fn try_another(&mut self, look: &Look) -> Option<Change> {
-        let is_known = self.divisor < EIGHTH / 2 || self.rates.len() > 1;
+    fn try_another(&mut self, look: &Look, rate: f64) -> Option<Change> {
+        // What gathered in the kernel's buffers before there were tasks comes with the first look, so that one does not count.
+        let is_known = self.rates.len() > 1 || self.divisor < EIGHTH / 2 && !self.is_new;
         if look.now < self.next_trial || !is_known {
             return None;
         }
@@ -276,10 +287,11 @@ impl Search {
         };
         self.trial = Some(Trial {
             tasks: self.allowed,
-            rate: median(&self.rates),
+            rate: if self.is_new { rate } else { median(&self.rates) },
             look_before: None,
             deadline: look.now + TRIAL + look.first_byte * 8,
         });
+        self.is_new = false;
         let reason = if target > self.allowed {
             "trying more"
         } else {
@@ -332,8 +344,7 @@ impl Search {
             self.cap.borne(needed);
         }
         if needed == tried {
-            self.rates = VecDeque::from([rate]);
-            return self.go_on(look, tried > before);
+            return self.go_on(look, tried > before, rate);
         }
         let was_doubling = self.is_doubling();
         if needed == before {
@@ -347,26 +358,30 @@ impl Search {
         }
         self.next_trial = look.now + self.rest;
         self.way = if tried > before { Way::Down } else { Way::Up };
-        self.divisor = STEPS[self.fruitless % STEPS.len()];
-        if was_doubling {
-            // The tasks had no time to show what each of them can do.
-            self.divisor = EIGHTH / 2;
-            if gain > in_proportion / 2.0 {
-                self.way = Way::Up;
-            }
+        // They brought more, and had no time to show what each of them can do.
+        let is_doubtful = was_doubling && needed > before && (gain > in_proportion / 2.0 || needed < EIGHTH);
+        if is_doubtful {
+            self.way = Way::Up;
         }
+        self.divisor = match self.way {
+            Way::Up if is_doubtful => 2,
+            Way::Up => STEPS[self.fruitless % STEPS.len()],
+            // Too few cost more than too many.
+            Way::Down => EIGHTH,
+        };
         self.set(look.now, look.first_byte, needed, "as many as are needed")
     }
 
     /// The number that was tried is kept: goes on the same way, in larger steps.
-    fn go_on(&mut self, look: &Look, is_up: bool) -> Option<Change> {
+    fn go_on(&mut self, look: &Look, is_up: bool, rate: f64) -> Option<Change> {
         let largest = if is_up { 1 } else { 2 };
         self.divisor = (self.divisor / 2).max(largest);
+        self.rates = VecDeque::from([rate]);
         self.fruitless = 0;
         self.rest = SHORT_REST;
         self.way = if is_up { Way::Up } else { Way::Down };
         self.next_trial = look.now;
-        if is_up { self.try_another(look) } else { None }
+        if is_up { self.try_another(look, rate) } else { None }
     }
 
     /// Ends a trial that told nothing.
