@@ -11,11 +11,17 @@ use tracing::Span;
 
 use crate::offload::offload;
 
-/// A piece that takes longer has waited for something.
+/// Pieces that take longer, on an average, wait for something.
 const LONG: Duration = Duration::from_micros(300);
 
-/// After a piece that took long, others are handed over for this time; twice the time if the next one that is tried here takes
-/// long again, and so on.
+/// One piece counts for no more than this: the system may have let another program run meanwhile.
+const MOST_FOR_ONE: Duration = Duration::from_millis(1);
+
+/// So many pieces make half of the average or so.
+const REMEMBERED: u32 = 8;
+
+/// Once they take long, they are handed over for this time; twice the time if one that is tried here then takes long again, and
+/// so on.
 const FIRST_TIME: Duration = Duration::from_millis(50);
 const LONGEST_TIME: Duration = Duration::from_secs(10);
 
@@ -26,15 +32,23 @@ pub(crate) struct ShortWork(Arc<Mutex<State>>);
 struct State {
     handed_over_until: Option<Instant>,
     next_time: Duration,
+    average: Duration,
+}
+
+impl State {
+    fn new() -> Self {
+        Self {
+            handed_over_until: None,
+            next_time: FIRST_TIME,
+            average: Duration::ZERO,
+        }
+    }
 }
 
 impl ShortWork {
-    /// Pieces are short until one is not.
+    /// Pieces are short until they are not.
     pub(crate) fn new() -> Self {
-        Self(Arc::new(Mutex::new(State {
-            handed_over_until: None,
-            next_time: FIRST_TIME,
-        })))
+        Self(Arc::new(Mutex::new(State::new())))
     }
 
     /// Does a piece of work, in the span of whoever asks for it. Once begun it is done, even if nobody waits for it any more.
@@ -65,17 +79,16 @@ impl ShortWork {
 
     fn took(&self, time: Duration, began: Instant) {
         let mut state = self.state();
-        if time <= LONG {
-            if state.handed_over_until.is_some() {
-                *state = State {
-                    handed_over_until: None,
-                    next_time: FIRST_TIME,
-                };
-            }
+        let is_tried = state.handed_over_until.is_some();
+        if is_tried && time <= LONG {
+            *state = State::new();
             return;
         }
-        state.handed_over_until = Some(began + time + state.next_time);
-        state.next_time = (state.next_time * 2).min(LONGEST_TIME);
+        state.average = (state.average * (REMEMBERED - 1) + time.min(MOST_FOR_ONE)) / REMEMBERED;
+        if is_tried || state.average > LONG {
+            state.handed_over_until = Some(began + time + state.next_time);
+            state.next_time = (state.next_time * 2).min(LONGEST_TIME);
+        }
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
@@ -98,12 +111,23 @@ mod tests {
 
     const MILLISECOND: Duration = Duration::from_millis(1);
 
+    /// As many as it takes to be believed.
+    fn take_long(work: &ShortWork, now: Instant) {
+        (0..REMEMBERED).for_each(|_| work.took(MILLISECOND, now));
+    }
+
     #[tokio::test]
-    async fn a_short_piece_is_done_here_and_after_a_long_one_the_next_is_not() {
+    async fn short_pieces_are_done_here_and_after_long_ones_the_next_is_not() {
         let work = ShortWork::new();
         let here = thread::current().id();
         assert_eq!(work.run(|| thread::current().id()).await, here);
-        work.took(MILLISECOND, Instant::now());
+        work.took(MILLISECOND * 100, Instant::now());
+        assert_eq!(
+            work.run(|| thread::current().id()).await,
+            here,
+            "one alone says nothing"
+        );
+        take_long(&work, Instant::now());
         assert_ne!(work.run(|| thread::current().id()).await, here);
     }
 
@@ -112,21 +136,17 @@ mod tests {
         let work = ShortWork::new();
         let begin = Instant::now();
         assert!(work.is_done_here(begin));
-        work.took(MILLISECOND, begin);
-        let now = begin + MILLISECOND + FIRST_TIME;
-        assert!(!work.is_done_here(now - MILLISECOND));
+        take_long(&work, begin);
+        let mut now = begin + LONGEST_TIME;
         assert!(work.is_done_here(now), "one is tried");
         assert!(!work.is_done_here(now), "and no other meanwhile");
-        work.took(MILLISECOND, now);
-        assert!(!work.is_done_here(now + FIRST_TIME), "twice the time");
-        let now = now + MILLISECOND + FIRST_TIME * 2;
-        assert!(work.is_done_here(now));
+        for _ in 0..20 {
+            work.took(MILLISECOND, now);
+            assert!(!work.is_done_here(now + FIRST_TIME), "longer than at first");
+            now += LONGEST_TIME + MILLISECOND;
+            assert!(work.is_done_here(now), "but not for ever");
+        }
         work.took(LONG, now);
         assert!(work.is_done_here(now) && work.is_done_here(now));
-        work.took(MILLISECOND, now);
-        assert!(
-            work.is_done_here(now + MILLISECOND + FIRST_TIME),
-            "from the beginning"
-        );
     }
 }

@@ -24,8 +24,9 @@ pub(super) const LOOK: Duration = Duration::from_millis(100);
 /// Halves of what is left of a piece are no smaller: a request for less costs more than it saves.
 const LEAST_HALF: u64 = 128 << 10;
 
-/// Work that is done sooner than this is not shared out.
-const WORTH_SHARING: Duration = Duration::from_secs(1);
+/// Work that is done sooner than this, or in so many times that an answer takes to begin, is not shared out.
+const WORTH_SHARING: Duration = Duration::from_millis(250);
+const WORTH_ANSWERS: u32 = 4;
 
 /// Keeps tasks at work on what a plan says is missing.
 #[derive(Debug)]
@@ -260,7 +261,7 @@ impl Crew {
             })
             .max();
         let Some((time, task)) = slowest else { return false };
-        if time < WORTH_SHARING {
+        if time < WORTH_SHARING.max(self.transfer.tasks.first_byte() * WORTH_ANSWERS) {
             return false;
         }
         let Some(slot) = self.transfer.tasks.try_more(self.at_work.len()) else {

@@ -142,6 +142,11 @@ impl Tasks {
         self.with(|_, _| ());
     }
 
+    /// How long answers take to begin, as a rule.
+    pub(crate) fn first_byte(&self) -> Duration {
+        self.state().first_byte
+    }
+
     /// How many tasks may be at work by now.
     pub(crate) fn allowed(&self) -> usize {
         self.state().number.tasks()

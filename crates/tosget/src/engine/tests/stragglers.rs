@@ -96,7 +96,7 @@ async fn the_last_part_is_shared_out_among_those_who_have_nothing_left_to_do() {
 #[tokio::test(start_paused = true)]
 async fn what_is_nearly_done_is_not_shared_out() {
     let bench = Bench::new(9 * PART as usize);
-    bench.source.follow(|_, _| Verdict::Pace(2 * PART));
+    bench.source.follow(|_, _| Verdict::Pace(8 * PART));
     let (output, _) = bench.timed(bench.spec_for_eight()).await;
     assert_eq!(output.requests, 9);
 }
