@@ -165,8 +165,10 @@ impl Tasks {
             let now = self.0.began.elapsed();
             state.count(now);
             let result = act(&mut state, now);
+            // Who gets a slot now may well want another one.
+            let is_wanted = state.is_wanted();
             let mut granted = state.grant();
-            let change = state.look(now, self.0.received.load(Ordering::Relaxed));
+            let change = state.look(now, self.0.received.load(Ordering::Relaxed), is_wanted);
             if change.is_some() {
                 granted.append(&mut state.grant());
             }
@@ -213,8 +215,12 @@ impl State {
         self.counted = now;
     }
 
-    fn look(&mut self, now: Duration, received: u64) -> Option<Change> {
-        let is_wanted = is_waiting(&mut self.without) || is_waiting(&mut self.wanting);
+    /// Whether anybody waits for a slot.
+    fn is_wanted(&mut self) -> bool {
+        is_waiting(&mut self.without) || is_waiting(&mut self.wanting)
+    }
+
+    fn look(&mut self, now: Duration, received: u64, is_wanted: bool) -> Option<Change> {
         let look = Look {
             now,
             received,
@@ -238,9 +244,7 @@ impl State {
     /// Takes slots for those who wait, as many as there are.
     fn grant(&mut self) -> Vec<oneshot::Sender<Slot>> {
         let mut granted = Vec::new();
-        while (is_waiting(&mut self.without) || is_waiting(&mut self.wanting))
-            && self.at_work < self.number.tasks()
-        {
+        while self.at_work < self.number.tasks() && self.is_wanted() {
             granted.extend(self.without.pop_front().or_else(|| self.wanting.pop_front()));
             self.at_work += 1;
         }

@@ -219,6 +219,10 @@ impl Search {
                 self.settle(look.now, look.first_byte);
                 return None;
             }
+            if look.at_work > self.allowed {
+                self.accept_those_who_stay(look);
+                return None;
+            }
             self.window = Some(*look);
             return None;
         };
@@ -230,12 +234,8 @@ impl Search {
         let seconds = elapsed.as_secs_f64();
         let worked = look.task_time.saturating_sub(window.task_time);
         let at_work = worked.as_secs_f64() / seconds;
-        let slack = (0.04 * self.allowed as f64).max(0.25);
-        if at_work > self.allowed as f64 + slack {
-            self.accept_those_who_stay(look, at_work);
-            return None;
-        }
-        if at_work < self.allowed as f64 - slack {
+        let missing = self.allowed as f64 - at_work;
+        if missing > (0.04 * self.allowed as f64).max(0.25) {
             self.window = None;
             return None;
         }
@@ -258,10 +258,10 @@ impl Search {
     }
 
     /// Tasks whose pieces are long stay for a long time after their number was lowered. They count then.
-    fn accept_those_who_stay(&mut self, look: &Look, at_work: f64) {
-        if self.trial.is_none() && look.now.saturating_sub(self.settled) >= LONG_STAY {
-            self.allowed =
-                (at_work.round() as usize).clamp(self.allowed, self.cap.most(look.now).max(self.allowed));
+    fn accept_those_who_stay(&mut self, look: &Look) {
+        let most = self.cap.most(look.now);
+        if self.trial.is_none() && look.now.saturating_sub(self.settled) >= LONG_STAY && self.allowed < most {
+            self.allowed = look.at_work.min(most);
             self.rates.clear();
         }
     }
