@@ -56,7 +56,8 @@ impl TosClient {
     /// # Cancel safety
     /// Dropping the future closes its connections and keeps the checkpoint, as
     /// [`CancelHook::cancel(false)`](crate::CancelHook::cancel) does, except that what was received in the last moment
-    /// is not recorded and the next call reads back what is there before it believes it.
+    /// is not recorded and the next call reads back what is there before it believes it. A write that is under way ends in its
+    /// own time, so that a call right afterwards may still be told that the destination is held.
     pub async fn download_file(&self, request: DownloadFile) -> Result<DownloadFileOutput> {
         let (source, spec) = request.into_spec(&self.parts)?;
         let _turn = self.parts.turns.take(&spec.cancel).await;

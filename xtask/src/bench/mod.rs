@@ -8,6 +8,7 @@ mod contest;
 mod disk;
 mod emulator;
 mod figures;
+mod huge_object;
 mod loopback;
 mod machine;
 mod measured;
@@ -77,6 +78,11 @@ const SCENARIOS: &[Scenario] = &[
         name: "small-objects",
         about: "5,000 objects of 16 KiB, listed in a file",
         measure: small_objects::measure,
+    },
+    Scenario {
+        name: "huge-object",
+        about: "parts of an object of 1 TiB: what one costs at its beginning, in its middle and at its end",
+        measure: huge_object::measure,
     },
     Scenario {
         name: "start-up",

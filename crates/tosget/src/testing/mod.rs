@@ -4,6 +4,7 @@ pub(crate) mod faulty_storage;
 pub(crate) mod hooked_storage;
 pub(crate) mod power_cut;
 pub(crate) mod scripted_source;
+pub(crate) mod socket_reads;
 pub(crate) mod void_storage;
 pub(crate) mod zero_source;
 

@@ -1,6 +1,7 @@
 //! The examples do what they say, each as a program of its own against the emulator.
 
 use std::env;
+use std::ffi::OsStr;
 use std::fs;
 use std::path::PathBuf;
 
@@ -32,10 +33,20 @@ fn program(name: &str) -> PathBuf {
 impl World {
     /// Runs an example on the object `big` and returns what it printed, on both streams.
     async fn example(&self, name: &str, more: &[&str]) -> (bool, String) {
+        let destination = self.destination();
+        let arguments = [BUCKET, "big"].map(OsStr::new).into_iter();
+        let arguments = arguments.chain([destination.as_os_str()]);
+        self.example_with(name, arguments.chain(more.iter().map(OsStr::new)))
+            .await
+    }
+
+    async fn example_with(
+        &self,
+        name: &str,
+        arguments: impl IntoIterator<Item = impl AsRef<OsStr>>,
+    ) -> (bool, String) {
         let ran = Command::new(program(name))
-            .args([BUCKET, "big"])
-            .arg(self.destination())
-            .args(more)
+            .args(arguments)
             .env("TOS_ENDPOINT", self.emulator.endpoint())
             .env("TOS_REGION", self.emulator.region())
             .env("TOS_ACCESS_KEY", self.emulator.access_key())
@@ -198,4 +209,42 @@ async fn conditions_renews_a_copy_only_where_the_object_is_newer() {
     let (succeeded, said) = world.example("conditions", &[]).await;
     assert!(succeeded, "{said}");
     assert_says(&said, &["25165824 bytes, ETag "]);
+}
+
+#[tokio::test]
+async fn batch_fetches_again_only_what_failed() {
+    let world = world().await;
+    world.emulator.put_object(BUCKET, "a/small", "content");
+    let arguments = || {
+        let directory = world.folder.path().join("out");
+        [BUCKET.into(), directory.into_os_string()]
+            .into_iter()
+            .chain(["big", "a/small", "a/missing"].map(Into::into))
+    };
+    let (succeeded, said) = world.example_with("batch", arguments()).await;
+    assert!(!succeeded, "{said}");
+    assert_says(
+        &said,
+        &[
+            "big: 25165824 bytes fetched\n",
+            "a/small: 7 bytes fetched\n",
+            "a/missing: could not read tos://bucket-test/a/missing",
+            "404 NoSuchKey",
+            "2 of 3 objects are there\n",
+        ],
+    );
+    world.assert_is_virtual(&world.folder.path().join("out/big"), 7, SIZE);
+
+    world.emulator.put_object(BUCKET, "a/missing", "found");
+    let (succeeded, said) = world.example_with("batch", arguments()).await;
+    assert!(succeeded, "{said}");
+    assert_says(
+        &said,
+        &[
+            "big: there already\n",
+            "a/small: there already\n",
+            "a/missing: 5 bytes fetched\n",
+            "3 of 3 objects are there\n",
+        ],
+    );
 }

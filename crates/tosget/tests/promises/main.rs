@@ -4,6 +4,7 @@ mod support;
 
 mod addressing;
 mod attacks;
+mod batch;
 mod compared;
 mod conditions;
 mod encryption;

@@ -1,7 +1,7 @@
 //! An emulator, a folder and a client, set up in one line.
 
 use std::fs;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use tos_emulator::{Builder, Emulator, RequestRecord, virtual_content};
@@ -61,7 +61,11 @@ impl World {
     }
 
     pub(crate) fn assert_destination_is_virtual(&self, seed: u64, size: u64) {
-        let file = fs::read(self.destination()).expect("the destination is there");
+        self.assert_is_virtual(&self.destination(), seed, size);
+    }
+
+    pub(crate) fn assert_is_virtual(&self, path: &Path, seed: u64, size: u64) {
+        let file = fs::read(path).expect("the destination is there");
         assert_eq!(file.len() as u64, size);
         let content = virtual_content(seed);
         for (index, chunk) in file.chunks(1 << 20).enumerate() {

@@ -11,6 +11,7 @@ mod restarts;
 mod same;
 mod schedules;
 mod stragglers;
+mod system_calls;
 mod tasks;
 mod telling;
 mod whole;

@@ -78,6 +78,8 @@ impl AsyncRead for Stream {
         context: &mut Context<'_>,
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
+        #[cfg(test)]
+        crate::testing::socket_reads::count();
         match &mut self.get_mut().io {
             Io::Plain(tcp) => Pin::new(tcp).poll_read(context, buffer),
             Io::Tls(tls) => Pin::new(tls).poll_read(context, buffer),

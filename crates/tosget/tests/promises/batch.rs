@@ -1,0 +1,331 @@
+//! Many downloads as one run: shared tasks, results of their own, and nothing begun or fetched that need not be.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::iter;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+
+use tos_emulator::{FaultRule, Outcome, RequestRecord, Verdict};
+use tosget::{
+    Batch, BatchResults, CancelHook, DownloadFile, DownloadFileOutput, ErrorKind, Result, Verification,
+};
+
+use crate::support::{BUCKET, MIB, World, chain};
+
+const TASKS: usize = 8;
+
+fn small_key(number: usize) -> String {
+    format!("small/{number}")
+}
+
+fn is_small(request: &RequestRecord) -> bool {
+    request
+        .key
+        .as_deref()
+        .is_some_and(|key| key.starts_with("small/"))
+}
+
+/// Different for each object, and of different lengths.
+fn small_content(number: usize) -> Vec<u8> {
+    format!("{number},").repeat(1000).into_bytes()
+}
+
+impl World {
+    /// `small/0` to `small/COUNT-1`.
+    async fn with_small(count: usize) -> Self {
+        let world = Self::new().await;
+        for number in 0..count {
+            world
+                .emulator
+                .put_object(BUCKET, &small_key(number), small_content(number));
+        }
+        world
+    }
+
+    fn answer_small_ones_after(&self, ms: u64) {
+        let rule = FaultRule::new(Verdict::Delay { ms }).method("GET");
+        self.emulator.add_fault(rule.key("small/*"));
+    }
+
+    /// Where objects of batches go, each below it by its key.
+    fn out(&self) -> PathBuf {
+        self.folder.path().join("out/")
+    }
+
+    fn to_out(&self, key: impl Into<String>) -> DownloadFile {
+        DownloadFile::new(BUCKET, key, self.out()).with_part_size(MIB)
+    }
+
+    fn small_requests(&self, count: usize) -> Vec<DownloadFile> {
+        (0..count).map(|number| self.to_out(small_key(number))).collect()
+    }
+
+    fn assert_small_is_there(&self, number: usize) {
+        let file = fs::read(self.out().join(small_key(number))).expect("it is there");
+        assert!(file == small_content(number), "small object {number} differs");
+    }
+
+    /// A write that was under way when its download was dropped ends in its own time.
+    async fn wait_until_nothing_is_held(&self) {
+        let below = |directory| fs::read_dir(directory).expect("readable");
+        for entry in below(self.out()).chain(below(self.out().join("large"))) {
+            let path = entry.expect("readable").path();
+            while path.is_file() && fs::File::open(&path).expect("readable").try_lock().is_err() {
+                tokio::time::sleep(Duration::from_millis(5)).await;
+            }
+        }
+    }
+
+    fn bytes_sent(&self) -> u64 {
+        self.emulator.stats().body_bytes_sent
+    }
+}
+
+/// All results, by index; each index comes once.
+async fn all(mut results: BatchResults) -> BTreeMap<usize, Result<DownloadFileOutput>> {
+    let mut all = BTreeMap::new();
+    while let Some(done) = results.next().await {
+        assert!(all.insert(done.index, done.result).is_none(), "a second result");
+    }
+    all
+}
+
+fn verified(result: &Result<DownloadFileOutput>) -> &DownloadFileOutput {
+    let output = result.as_ref().unwrap_or_else(|error| panic!("{}", chain(error)));
+    assert_eq!(output.verification, Verification::Crc64);
+    output
+}
+
+#[tokio::test]
+async fn small_and_large_objects_come_side_by_side_with_no_more_requests_than_the_batch_may_have() {
+    const SMALL: usize = 300;
+    const LARGE: u64 = 64 * MIB;
+    let world = World::with_small(SMALL).await;
+    world.answer_small_ones_after(20);
+    world.emulator.set_bandwidth(Some(64 * MIB), Some(8 * MIB));
+    // The large ones first, so that it is the small ones who may have to wait.
+    let mut requests = Vec::new();
+    for (key, seed) in [("large/0", 1), ("large/1", 2)] {
+        world.emulator.put_virtual(BUCKET, key, LARGE, seed);
+        // What the batch says goes before what its requests say.
+        requests.push(world.to_out(key).with_task_num(100));
+    }
+    requests.extend(world.small_requests(SMALL));
+    let batch = Batch::new(requests).with_task_num(TASKS);
+    let results = all(world.client().download_batch(batch).expect("a good number")).await;
+
+    assert_eq!(results.len(), SMALL + 2);
+    results.values().for_each(|result| {
+        verified(result);
+    });
+    (0..SMALL).for_each(|number| world.assert_small_is_there(number));
+    world.assert_is_virtual(&world.out().join("large/0"), 1, LARGE);
+    world.assert_is_virtual(&world.out().join("large/1"), 2, LARGE);
+
+    let log = world.gets();
+    let of_small = log.iter().filter(|request| is_small(request)).count();
+    assert_eq!(of_small, SMALL, "a request each");
+    let first = log.iter().position(is_small).expect("asked for");
+    let last = log.iter().rposition(is_small).expect("asked for");
+    assert!(first < TASKS, "the first small one was request {first}");
+    let after = log.len() - 1 - last;
+    assert!(
+        after >= 32,
+        "small ones waited until {after} large parts were left"
+    );
+    for key in ["large/0", "large/1"] {
+        let meanwhile = log[first..last]
+            .iter()
+            .filter(|request| request.key.as_deref() == Some(key))
+            .count();
+        assert!(
+            meanwhile >= 3,
+            "{key} was asked for {meanwhile} parts while small ones came"
+        );
+    }
+    // What the emulator has not noticed to be over may still count.
+    let aborted = log
+        .iter()
+        .filter(|request| request.outcome == Outcome::Aborted)
+        .count();
+    let most = world.emulator.stats().peak_in_flight;
+    assert!(
+        most <= (TASKS + aborted) as u64,
+        "{most} requests at a time, {aborted} aborted"
+    );
+}
+
+#[tokio::test]
+async fn one_that_fails_stops_no_other_and_every_result_has_the_index_of_its_request() {
+    const COUNT: usize = 40;
+    let world = World::with_small(COUNT).await;
+    // So that they do not end in the order in which they began.
+    let late = FaultRule::new(Verdict::Delay { ms: 100 }).method("GET");
+    world.emulator.add_fault(late.every(3));
+    world.emulator.delete_object(BUCKET, &small_key(7));
+    let mut requests = world.small_requests(COUNT);
+    requests[20] = world.to_out("../outside");
+    let results = all(world.client().download_batch(Batch::new(requests)).expect("good")).await;
+
+    assert_eq!(
+        results.keys().copied().collect::<Vec<_>>(),
+        Vec::from_iter(0..COUNT)
+    );
+    for (index, result) in results {
+        match (index, result) {
+            (7, Err(error)) => {
+                let refusal = error.server().expect("the service said no");
+                assert_eq!((refusal.status_code, refusal.code.as_str()), (404, "NoSuchKey"));
+                assert!(error.to_string().contains("small/7"), "{error}");
+            }
+            (20, Err(error)) => assert_eq!(error.kind(), ErrorKind::InvalidArgument),
+            (index, result) => {
+                let path = verified(&result).file_path.clone();
+                assert_eq!(path, world.out().join(small_key(index)));
+                world.assert_small_is_there(index);
+            }
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_canceled_batch_begins_nothing_more_and_again_it_fetches_only_what_is_missing() {
+    const COUNT: usize = 40;
+    const LARGE: u64 = 16 * MIB;
+    let world = World::with_small(COUNT).await;
+    world.emulator.put_virtual(BUCKET, "large", LARGE, 1);
+    world.answer_small_ones_after(20);
+    world.emulator.set_bandwidth(None, Some(MIB));
+    let requests = || {
+        let all = iter::once(world.to_out("large")).chain(world.small_requests(COUNT));
+        all.map(|request| request.with_skip_same(true))
+            .collect::<Vec<_>>()
+    };
+    let client = world.builder().max_downloads(4).build().expect("good");
+    let hook = CancelHook::new();
+    let batch = Batch::new(requests())
+        .with_task_num(3)
+        .with_cancel_hook(hook.clone());
+    let mut results = client.download_batch(batch).expect("a good number");
+    let (mut there, mut canceled) = (0, 0);
+    let mut begun = 0;
+    while let Some(done) = results.next().await {
+        match done.result {
+            Ok(_) => there += 1,
+            Err(error) => {
+                assert_eq!(error.kind(), ErrorKind::Canceled, "{}", chain(&error));
+                canceled += 1;
+            }
+        }
+        // The large one has begun by then, and is far from its end.
+        if there == 20 && !hook.is_canceled() {
+            hook.cancel(false);
+            begun = world.emulator.stats().requests;
+        }
+    }
+    assert_eq!(
+        world.emulator.stats().requests,
+        begun,
+        "asked for after the cancel"
+    );
+    assert!((1..=4).contains(&canceled), "{canceled} were under way");
+    assert!(!world.out().join("large").exists());
+
+    world.emulator.set_bandwidth(None, None);
+    world.emulator.reset_log();
+    let again = Batch::new(requests()).with_task_num(3);
+    let results = all(client.download_batch(again).expect("a good number")).await;
+    assert_eq!(results.len(), COUNT + 1);
+    let outputs: Vec<_> = results.values().map(verified).collect();
+    assert!(outputs[0].bytes_resumed > 0, "{:?}", outputs[0]);
+    assert_eq!(outputs[0].bytes_fetched + outputs[0].bytes_resumed, LARGE);
+    let fetched: u64 = outputs.iter().map(|output| output.bytes_fetched).sum();
+    assert_eq!(world.bytes_sent(), fetched);
+    let gets = world.gets();
+    let of_small = gets.iter().filter(|request| is_small(request)).count();
+    assert_eq!(of_small, COUNT - there, "those that were there are not fetched");
+    (0..COUNT).for_each(|number| world.assert_small_is_there(number));
+    world.assert_is_virtual(&world.out().join("large"), 1, LARGE);
+}
+
+#[tokio::test]
+async fn results_that_are_dropped_leave_checkpoints_to_go_on_from() {
+    const LARGE: u64 = 8 * MIB;
+    let world = World::new().await;
+    for seed in [1, 2] {
+        world
+            .emulator
+            .put_virtual(BUCKET, &format!("large/{seed}"), LARGE, seed);
+    }
+    world.emulator.put_object(BUCKET, "small/0", small_content(0));
+    world.emulator.set_bandwidth(None, Some(MIB));
+    let requests = || ["small/0", "large/1", "large/2"].map(|key| world.to_out(key));
+    let client = world.client();
+    let batch = Batch::new(requests()).with_task_num(4);
+    let mut results = client.download_batch(batch).expect("a good number");
+    verified(&results.next().await.expect("the small one").result);
+    let is_under_way = |key: &str| {
+        let of_it = |request: &RequestRecord| request.key.as_deref() == Some(key);
+        let sent: u64 = world
+            .gets()
+            .iter()
+            .filter(|request| of_it(request))
+            .map(|request| request.body_bytes)
+            .sum();
+        // More than what may be on its way for each of the four.
+        sent >= 4 * MIB
+    };
+    while !(is_under_way("large/1") && is_under_way("large/2")) {
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    drop(results);
+    world.wait_until_nothing_is_held().await;
+
+    world.emulator.set_bandwidth(None, None);
+    let again = Batch::new(requests()[1..].to_vec()).with_task_num(4);
+    let results = all(client.download_batch(again).expect("a good number")).await;
+    for (index, result) in &results {
+        let output = verified(result);
+        assert!(output.bytes_resumed > 0, "{output:?}");
+        let seed = *index as u64 + 1;
+        world.assert_is_virtual(&world.out().join(format!("large/{seed}")), seed, LARGE);
+    }
+    assert_eq!(results.len(), 2);
+}
+
+#[tokio::test]
+async fn an_endless_run_is_taken_no_further_ahead_than_there_is_room() {
+    const AT_A_TIME: usize = 5;
+    let world = World::with_small(1).await;
+    let taken = Arc::new(AtomicUsize::new(0));
+    let (counted, out) = (taken.clone(), world.out());
+    let requests = iter::repeat_with(move || {
+        let number = counted.fetch_add(1, Ordering::Relaxed);
+        DownloadFile::new(BUCKET, small_key(0), out.join(number.to_string()))
+    });
+    let client = world.builder().max_downloads(AT_A_TIME).build().expect("good");
+    let mut results = client.download_batch(Batch::new(requests)).expect("good");
+    assert_eq!(taken.load(Ordering::Relaxed), 0, "nobody has asked for a result");
+    for had in 0..50 {
+        verified(&results.next().await.expect("there is no end").result);
+        let taken = taken.load(Ordering::Relaxed);
+        assert!(taken <= had + AT_A_TIME, "{taken} taken for {had} results");
+    }
+    assert!(world.emulator.stats().peak_in_flight <= AT_A_TIME as u64);
+}
+
+#[tokio::test]
+async fn a_number_of_tasks_that_can_not_be_is_refused_before_a_request_is_taken() {
+    let world = World::new().await;
+    for task_num in [0, 1001, usize::MAX] {
+        let requests = iter::repeat_with(|| -> DownloadFile { unreachable!("nothing is taken") });
+        let batch = Batch::new(requests).with_task_num(task_num);
+        let error = world.client().download_batch(batch).expect_err("no such number");
+        assert_eq!(error.kind(), ErrorKind::InvalidArgument);
+        assert!(error.to_string().contains("task_num"), "{error}");
+    }
+    assert_eq!(world.emulator.stats().requests, 0);
+}
