@@ -21,11 +21,19 @@ use crate::failure::{About, Result};
 const OBJECT_MIB: u64 = 20 << 10;
 const SPEED: &str = "MB/s";
 const CACHED: &str = "of the file in the page cache, MiB";
+const GROWN: &str = "most growth of the page cache, MiB";
 const EARLY: &str = "resident after a quarter, MiB";
 const LATE: &str = "resident near the end, MiB";
 
 /// What tosget is called with beside the defaults; a line here is a contestant.
-const VARIANTS: &[(&str, &str, &[&str])] = &[("tosget", "4 tasks", &["--task-num", "4"])];
+const VARIANTS: &[(&str, &str, &[&str])] = &[
+    ("tosget", "4 tasks", &["--task-num", "4", "--page-cache", "keep"]),
+    (
+        "tosget, cache dropped",
+        "4 tasks, and the page cache is not to keep what was written",
+        &["--task-num", "4", "--page-cache", "drop"],
+    ),
+];
 
 pub(crate) fn measure(settings: &Settings) -> Result<Report> {
     let len = settings.object_len(OBJECT_MIB);
@@ -78,7 +86,7 @@ pub(crate) fn measure(settings: &Settings) -> Result<Report> {
         .with_fact("rounds", schedule.in_words())
         .with_fact("check", "length and CRC64 of every copy, outside the measured time")
         .with_chart("disk-20gib-over-time.svg", arena.plot(&title).to_svg())
-        .with_results("disk-20gib.svg", results, &[SPEED, CACHED, EARLY, LATE])
+        .with_results("disk-20gib.svg", results, &[SPEED, CACHED, GROWN, EARLY, LATE])
         .with_note(
             "The bytes are zeros: a disk that compresses or recognises them is faster than with others, for all programs alike. \
              In the plot, the growth of the page cache is that of the whole machine; resident memory is that of the process that was \
@@ -107,6 +115,14 @@ struct Point {
     resident_mib: f64,
     /// Of the machine.
     cached_mib: f64,
+}
+
+impl Track {
+    /// By how much there is more in the page cache than at the beginning.
+    fn growth(&self, point: &Point) -> f64 {
+        let first = self.points.first().map_or(0.0, |first| first.cached_mib);
+        (point.cached_mib - first).max(0.0)
+    }
 }
 
 impl Watched {
@@ -140,10 +156,6 @@ impl Watched {
             };
             firsts.iter().map(line).collect()
         };
-        let growth = |track: &Track, point: &Point| {
-            let first = track.points.first().map_or(0.0, |first| first.cached_mib);
-            (point.cached_mib - first).max(0.0)
-        };
         Plot {
             title: format!("{title}: memory over time"),
             panels: vec![
@@ -154,7 +166,7 @@ impl Watched {
                 },
                 PlotPanel {
                     name: "growth of the page cache, MiB".to_owned(),
-                    lines: lines(&growth),
+                    lines: lines(&Track::growth),
                     level: None,
                 },
             ],
@@ -193,6 +205,8 @@ impl Arena for Watched {
         track.is_ours = contestant.is_ours;
         // A process that has ended has no memory.
         track.points.retain(|point| point.resident_mib > 0.0);
+        let grown = track.points.iter().map(|point| track.growth(point));
+        let grown = grown.fold(0.0, f64::max);
         let at = |share: f64| {
             let index = (track.points.len() as f64 * share) as usize;
             track.points.get(index).map_or(0.0, |point| point.resident_mib)
@@ -200,6 +214,7 @@ impl Arena for Watched {
         Ok(vec![
             (SPEED, self.len as f64 / 1e6 / run.sample.wall.as_secs_f64()),
             (CACHED, cached_bytes(destination)? as f64 / f64::from(1 << 20)),
+            (GROWN, grown),
             (EARLY, at(0.25)),
             (LATE, at(0.95)),
         ])
