@@ -28,6 +28,9 @@ const LEAST_HALF: u64 = 128 << 10;
 const WORTH_SHARING: Duration = Duration::from_millis(250);
 const WORTH_ANSWERS: u32 = 4;
 
+/// So many times a download may use its last slot again while others wait for their first one.
+const PIECES_IN_A_ROW: u32 = 4;
+
 /// Keeps tasks at work on what a plan says is missing.
 #[derive(Debug)]
 pub(super) struct Crew {
@@ -36,6 +39,8 @@ pub(super) struct Crew {
     /// Pieces that were taken away from tasks, and how often. They go before the plan.
     returned: VecDeque<(Piece, u32)>,
     tasks: JoinSet<(u64, Result<Crc64, TaskError>)>,
+    /// How often its last slot was used again.
+    kept: u32,
     at_work: BTreeMap<u64, Worker>,
     /// For the next task.
     slot: Option<Slot>,
@@ -81,6 +86,7 @@ impl Crew {
             plan,
             returned: VecDeque::new(),
             tasks: JoinSet::new(),
+            kept: 0,
             at_work: BTreeMap::new(),
             slot: None,
             place: None,
@@ -180,15 +186,28 @@ impl Crew {
         ) {
             self.returned.push_back((worker.piece.of(rest), worker.times + 1));
         }
-        // A download that has something left keeps its last slot, rather than wait for another one behind all others.
-        if self.at_work.is_empty() && self.slot.is_none() && !self.transfer.tasks.are_too_many() {
-            self.slot = Some(worker.slot);
+        if self.at_work.is_empty() && self.slot.is_none() {
+            self.keep_or_pass_on(worker.slot);
         }
         let done = ByteRange::new(worker.piece.range.start(), outlook.end).unwrap_or(worker.piece.range);
         Ended {
             piece: worker.piece.of(done),
             result,
         }
+    }
+
+    /// A download that has something left keeps its last slot for some pieces more, rather than wait for another one behind all
+    /// others; but not for ever, while there are others that have none.
+    fn keep_or_pass_on(&mut self, last: Slot) {
+        let tasks = &self.transfer.tasks;
+        let is_its_turn_over = self.kept == PIECES_IN_A_ROW && tasks.is_anybody_without();
+        if tasks.are_too_many() || is_its_turn_over {
+            // Behind those without, and not among those that want more.
+            (self.place, self.kept) = (None, 0);
+            return;
+        }
+        self.kept = (self.kept + 1).min(PIECES_IN_A_ROW);
+        self.slot = Some(last);
     }
 
     /// Tells all tasks to write what they have received, report it and end.

@@ -142,6 +142,11 @@ impl Tasks {
         self.with(|_, _| ());
     }
 
+    /// Whether a download waits that has no task.
+    pub(crate) fn is_anybody_without(&self) -> bool {
+        is_waiting(&mut self.state().without)
+    }
+
     /// How long answers take to begin, as a rule.
     pub(crate) fn first_byte(&self) -> Duration {
         self.state().first_byte

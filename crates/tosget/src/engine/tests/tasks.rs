@@ -91,3 +91,33 @@ async fn small_objects_do_not_wait_for_a_large_one_that_shares_their_tasks() {
     // A hundred and four seconds of work, done by four.
     assert!(large <= 28, "{large}");
 }
+
+#[tokio::test(start_paused = true)]
+async fn small_objects_do_not_wait_for_as_many_large_ones_as_there_are_tasks() {
+    inline::want();
+    let tasks = exactly(2);
+    let began = VirtualInstant::now();
+    let bring = move |parts: usize, after: Duration| {
+        let tasks = tasks.clone();
+        async move {
+            tokio::time::sleep(after).await;
+            let bench = Bench::new(parts * PART as usize);
+            bench.source.follow(|_, _| Verdict::Pace(PACE));
+            let spec = Spec {
+                tasks,
+                ..bench.spec()
+            };
+            bench.download(spec).await.expect("nothing goes wrong");
+            bench.assert_is_the_object();
+            began.elapsed().as_secs()
+        }
+    };
+    let mut large = JoinSet::new();
+    (0..2).for_each(|_| drop(large.spawn(bring(PARTS, Duration::ZERO))));
+    let mut small = JoinSet::new();
+    (0..4).for_each(|_| drop(small.spawn(bring(1, Duration::from_millis(100)))));
+    let (large, small) = tokio::join!(large.join_all(), small.join_all());
+    assert!(small.iter().all(|seconds| *seconds <= 20), "{small:?}");
+    // The work of 196 seconds, done by two.
+    assert!(large.iter().all(|seconds| *seconds <= 105), "{large:?}");
+}
