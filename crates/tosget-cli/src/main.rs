@@ -53,11 +53,6 @@ use failure::Failure;
 use report::{Answer, Voice};
 use settings::Settings;
 
-/// The system's gives memory back to the kernel after almost every buffer that a connection has filled, and gets it anew for
-/// the next one.
-#[global_allocator]
-static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
-
 /// More threads would not bring more: one core copies and checks over 1 GB/s.
 const MOST_THREADS: usize = 4;
 
