@@ -78,34 +78,32 @@ impl Coverage {
             crc: segment.crc,
             standing,
         };
-        if self.append(segment.range.start(), entry) {
-            return;
-        }
-        self.forget(segment.range);
-        self.covered += segment.range.len();
-        self.entries.insert(segment.range.start(), entry);
-        if standing == Standing::Settled {
-            self.join_around(segment.range.start());
+        let range = segment.range;
+        if !self.add_between(range, entry) {
+            self.forget(range);
+            self.add_between(range, entry);
         }
     }
 
-    /// Adds what lies behind everything else, as most does: a journal of a large object is read in a fraction of the time so.
-    /// False if it lies elsewhere.
-    fn append(&mut self, start: u64, entry: Entry) -> bool {
-        let Some(mut last) = self.entries.last_entry() else {
-            return false;
-        };
-        let (last_start, last) = (*last.key(), last.get_mut());
-        if last.end > start {
-            return false;
+    /// Adds what overlaps nothing, and joins it with its neighbours; false if it overlaps something. A journal of a large object
+    /// is hundreds of thousands of these: three lookups at most for each.
+    fn add_between(&mut self, range: ByteRange, entry: Entry) -> bool {
+        let (start, limit) = (range.start(), self.join_limit);
+        // The last one that begins before this one's end: if that one ends in time, all do.
+        let mut joined = start;
+        match self.entries.range_mut(..range.end()).next_back() {
+            Some((_, left)) if left.end > start => return false,
+            Some((&left_start, left)) if left.end == start && left.joins(left_start, &entry, limit) => {
+                left.crc = left.crc.then(entry.crc, range.len());
+                left.end = entry.end;
+                joined = left_start;
+            }
+            _ => {
+                self.entries.insert(start, entry);
+            }
         }
-        self.covered += entry.end - start;
-        if last.end == start && last.joins(last_start, &entry, self.join_limit) {
-            last.crc = last.crc.then(entry.crc, entry.end - start);
-            last.end = entry.end;
-        } else {
-            self.entries.insert(start, entry);
-        }
+        self.covered += range.len();
+        self.join_with_next(joined);
         true
     }
 

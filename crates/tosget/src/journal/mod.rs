@@ -12,7 +12,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use crate::coverage::{Coverage, Segment, Standing};
+use crate::coverage::Coverage;
 use crate::storage::{Locked, OpenMode, Stat, Storage, StoredFile, open_locked};
 
 use format::{
@@ -247,23 +247,6 @@ struct Replayed {
     records: u64,
 }
 
-impl Replayed {
-    /// Adds what landed, front to back where the order makes no difference: what lies behind everything else is added in a
-    /// fraction of the time.
-    fn insert(&mut self, landed: &mut Vec<(Segment, Standing)>) {
-        let mut sorted = landed.clone();
-        sorted.sort_unstable_by_key(|(segment, _)| segment.range.start());
-        let are_apart = sorted
-            .windows(2)
-            .all(|pair| pair[0].0.range.end() <= pair[1].0.range.start());
-        let ordered = if are_apart { &sorted } else { &*landed };
-        for (segment, standing) in ordered {
-            self.claims.insert(*segment, *standing);
-        }
-        landed.clear();
-    }
-}
-
 /// Replays the records in order. A damaged one costs itself only: places are fixed, so the next one is found.
 fn replay(file: &dyn StoredFile, records_at: u64, nonce: u64, size: u64) -> io::Result<Replayed> {
     let mut replayed = Replayed {
@@ -276,25 +259,19 @@ fn replay(file: &dyn StoredFile, records_at: u64, nonce: u64, size: u64) -> io::
         let at = records_at + replayed.records * RECORD_LEN as u64;
         let len = file.read_at(&mut buffer, at)?;
         let (records, torn) = buffer[..len].as_chunks::<RECORD_LEN>();
-        let mut landed = Vec::with_capacity(records.len());
         for bytes in records {
             match Record::decode(bytes, nonce, replayed.records) {
                 Some(Record::Landed(segment, standing)) if segment.range.end() <= size => {
-                    landed.push((segment, standing));
+                    replayed.claims.insert(segment, standing);
                 }
-                Some(Record::Settled(range)) => {
-                    replayed.insert(&mut landed);
-                    replayed.claims.settle(range);
-                }
+                Some(Record::Settled(range)) => replayed.claims.settle(range),
                 Some(Record::Forgotten(range)) => {
-                    replayed.insert(&mut landed);
                     replayed.claims.forget(range);
                 }
                 Some(Record::Landed(..)) | None => replayed.dropped += 1,
             }
             replayed.records += 1;
         }
-        replayed.insert(&mut landed);
         if len < buffer.len() {
             // The torn tail is overwritten by the next record.
             replayed.dropped += u64::from(!torn.is_empty());
