@@ -10,7 +10,7 @@ use crate::error::{Error, Result};
 use crate::object::HeadObjectOutput;
 use crate::outcome::DownloadFileOutput;
 use crate::presigned::PreSignedUrl;
-use crate::short_work::ShortWork;
+use crate::short_work::FileWork;
 use crate::source::Source;
 use crate::storage::{Storage, SystemStorage};
 
@@ -35,7 +35,7 @@ use crate::storage::{Storage, SystemStorage};
 pub struct TosClient {
     parts: Arc<ClientParts>,
     storage: Arc<dyn Storage>,
-    short_work: ShortWork,
+    file_work: FileWork,
 }
 
 impl TosClient {
@@ -118,7 +118,7 @@ impl TosClient {
         Engine {
             source,
             storage: self.storage.clone(),
-            short_work: self.short_work.clone(),
+            file_work: self.file_work.clone(),
         }
     }
 }
@@ -133,7 +133,7 @@ impl TosClientBuilder {
         Ok(TosClient {
             parts: Arc::new(self.into_parts()?),
             storage: Arc::new(SystemStorage),
-            short_work: ShortWork::new(),
+            file_work: FileWork::default(),
         })
     }
 }

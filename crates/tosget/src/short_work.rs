@@ -1,105 +1,142 @@
 //! File work that is short as a rule: done right here as long as that is so, and away from the runtime's threads when it is not.
 //!
-//! To hand a piece over to another thread and to be woken by its result costs more than most pieces do, when a thousand small
-//! objects go to a disk that does not wait for anything. On one that does, a runtime's thread waits once, and then no more.
+//! To hand a piece over to another thread and to be woken by its result costs as much as most pieces do: a write to the page
+//! cache is a copy, as reading from a socket is one. On a disk that makes its callers wait, a runtime's thread waits once or twice, and
+//! then no more.
 
 use std::fmt;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::task::{Context, Poll, ready};
 use std::time::{Duration, Instant};
 
+use tokio::task::JoinHandle;
 use tracing::Span;
 
 use crate::offload::offload;
 
-/// Pieces that take longer, on an average, wait for something.
-const LONG: Duration = Duration::from_micros(300);
+/// Pieces that take longer, on an average, wait for something. Half a mebibyte is copied in half of this.
+const LONG: Duration = Duration::from_micros(500);
 
-/// One piece counts for no more than this: the system may have let another program run meanwhile.
-const MOST_FOR_ONE: Duration = Duration::from_millis(1);
+/// One piece counts for no more than this, so that a few dozen short ones are enough to forget it.
+const MOST_FOR_ONE: Duration = Duration::from_millis(20);
 
-/// So many pieces make half of the average or so.
-const REMEMBERED: u32 = 8;
+/// So many pieces make two thirds of the average or so.
+const REMEMBERED: u64 = 16;
 
-/// Once they take long, they are handed over for this time; twice the time if one that is tried here then takes long again, and
-/// so on.
-const FIRST_TIME: Duration = Duration::from_millis(50);
-const LONGEST_TIME: Duration = Duration::from_secs(10);
-
-/// Knows whether pieces are short. Clones know the same.
-#[derive(Clone)]
-pub(crate) struct ShortWork(Arc<Mutex<State>>);
-
-struct State {
-    handed_over_until: Option<Instant>,
-    next_time: Duration,
-    average: Duration,
+/// The kinds of file work that a client does many of. Each has its own average: a disk may take writes at once, and let every sync wait.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct FileWork {
+    /// Looking a destination up; a small object's file as a whole, from creating to naming it.
+    pub(crate) small_files: ShortWork,
+    /// What a task writes into the temporary file.
+    pub(crate) writes: ShortWork,
+    /// The journal's records.
+    pub(crate) records: ShortWork,
 }
 
-impl State {
-    fn new() -> Self {
+/// Knows whether pieces of one kind are short. Clones know the same.
+#[derive(Clone)]
+pub(crate) struct ShortWork {
+    /// How long a piece takes, in nanoseconds, wherever it is done.
+    average: Arc<AtomicU64>,
+    /// Pieces are handed over from this average on.
+    long: Duration,
+}
+
+impl Default for ShortWork {
+    /// Pieces are short until they are not.
+    fn default() -> Self {
         Self {
-            handed_over_until: None,
-            next_time: FIRST_TIME,
-            average: Duration::ZERO,
+            average: Arc::default(),
+            long: LONG,
         }
     }
 }
 
 impl ShortWork {
-    /// Pieces are short until they are not.
-    pub(crate) fn new() -> Self {
-        Self(Arc::new(Mutex::new(State::new())))
+    /// Whether a piece that is begun now is done here.
+    pub(crate) fn is_done_here(&self) -> bool {
+        Duration::from_nanos(self.average.load(Ordering::Relaxed)) < self.long
     }
 
-    /// Does a piece of work, in the span of whoever asks for it. Once begun it is done, even if nobody waits for it any more.
-    pub(crate) async fn run<T: Send + 'static>(&self, work: impl FnOnce() -> T + Send + 'static) -> T {
-        if !self.is_done_here(Instant::now()) {
-            let span = Span::current();
-            let done = offload(move || span.in_scope(work)).await;
-            return done.expect("file work neither panics nor is aborted");
+    /// Does a piece of work, in the span of whoever asks for it, before this returns if that is short; else begins it. Once begun it
+    /// is done, even if nobody waits for it any more.
+    pub(crate) fn begin<T: Send + 'static>(&self, work: impl FnOnce() -> T + Send + 'static) -> Begun<T> {
+        if self.is_done_here() {
+            return Begun::Done(Some(self.timed(work)));
         }
+        let (span, known) = (Span::current(), self.clone());
+        Begun::Away(offload(move || span.in_scope(|| known.timed(work))))
+    }
+
+    /// Does a piece of work here or elsewhere, and waits for it.
+    pub(crate) async fn run<T: Send + Unpin + 'static>(
+        &self,
+        work: impl FnOnce() -> T + Send + 'static,
+    ) -> T {
+        self.begin(work).await
+    }
+
+    fn timed<T>(&self, work: impl FnOnce() -> T) -> T {
         let began = Instant::now();
         let done = work();
-        self.took(began.elapsed(), began);
+        self.took(began.elapsed());
         done
     }
 
-    /// Whether to do it here. While one is tried, others are not.
-    fn is_done_here(&self, now: Instant) -> bool {
-        let mut state = self.state();
-        match state.handed_over_until {
-            None => true,
-            Some(until) if now < until => false,
-            Some(_) => {
-                state.handed_over_until = Some(now + state.next_time);
-                true
-            }
-        }
+    fn took(&self, time: Duration) {
+        let nanoseconds = time.min(MOST_FOR_ONE).as_nanos() as u64;
+        // Two at the same time may lose one: it is an average.
+        let average = self.average.load(Ordering::Relaxed);
+        let average = (average * (REMEMBERED - 1) + nanoseconds) / REMEMBERED;
+        self.average.store(average, Ordering::Relaxed);
     }
+}
 
-    fn took(&self, time: Duration, began: Instant) {
-        let mut state = self.state();
-        let is_tried = state.handed_over_until.is_some();
-        if is_tried && time <= LONG {
-            *state = State::new();
-            return;
+/// For tests that want the same order of events in every run, however long anything takes.
+#[cfg(test)]
+impl FileWork {
+    pub(crate) fn always_here(here: bool) -> Self {
+        let kind = ShortWork {
+            average: Arc::default(),
+            long: if here { Duration::MAX } else { Duration::ZERO },
+        };
+        Self {
+            small_files: kind.clone(),
+            writes: kind.clone(),
+            records: kind,
         }
-        state.average = (state.average * (REMEMBERED - 1) + time.min(MOST_FOR_ONE)) / REMEMBERED;
-        if is_tried || state.average > LONG {
-            state.handed_over_until = Some(began + time + state.next_time);
-            state.next_time = (state.next_time * 2).min(LONGEST_TIME);
-        }
-    }
-
-    fn state(&self) -> MutexGuard<'_, State> {
-        // Nothing in here panics half-way through a change.
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 impl fmt::Debug for ShortWork {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("ShortWork").finish_non_exhaustive()
+        f.debug_struct("ShortWork")
+            .field("is_done_here", &self.is_done_here())
+            .finish_non_exhaustive()
+    }
+}
+
+/// A piece of work that was begun; a future of its result, to be polled until it is there.
+#[derive(Debug)]
+pub(crate) enum Begun<T> {
+    /// Empty once it was taken.
+    Done(Option<T>),
+    Away(JoinHandle<T>),
+}
+
+impl<T: Unpin> Future for Begun<T> {
+    type Output = T;
+
+    fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<T> {
+        Poll::Ready(match self.get_mut() {
+            Self::Done(result) => result.take().expect("a result is taken once"),
+            Self::Away(handle) => {
+                ready!(Pin::new(handle).poll(context)).expect("file work neither panics nor is aborted")
+            }
+        })
     }
 }
 
@@ -111,42 +148,51 @@ mod tests {
 
     const MILLISECOND: Duration = Duration::from_millis(1);
 
-    /// As many as it takes to be believed.
-    fn take_long(work: &ShortWork, now: Instant) {
-        (0..REMEMBERED).for_each(|_| work.took(MILLISECOND, now));
+    async fn is_done_here(work: &ShortWork) -> bool {
+        let here = thread::current().id();
+        work.run(|| thread::current().id()).await == here
     }
 
     #[tokio::test]
     async fn short_pieces_are_done_here_and_after_long_ones_the_next_is_not() {
-        let work = ShortWork::new();
-        let here = thread::current().id();
-        assert_eq!(work.run(|| thread::current().id()).await, here);
-        work.took(MILLISECOND * 100, Instant::now());
-        assert_eq!(
-            work.run(|| thread::current().id()).await,
-            here,
-            "one alone says nothing"
+        let work = ShortWork::default();
+        assert!(is_done_here(&work).await);
+        work.took(MILLISECOND * 3);
+        assert!(
+            is_done_here(&work).await,
+            "the system may have let another program run"
         );
-        take_long(&work, Instant::now());
-        assert_ne!(work.run(|| thread::current().id()).await, here);
+        (0..3).for_each(|_| work.took(MILLISECOND * 3));
+        assert!(!is_done_here(&work).await);
     }
 
     #[test]
-    fn after_a_while_one_is_tried_and_tells_how_it_goes_on() {
-        let work = ShortWork::new();
-        let begin = Instant::now();
-        assert!(work.is_done_here(begin));
-        take_long(&work, begin);
-        let mut now = begin + LONGEST_TIME;
-        assert!(work.is_done_here(now), "one is tried");
-        assert!(!work.is_done_here(now), "and no other meanwhile");
-        for _ in 0..20 {
-            work.took(MILLISECOND, now);
-            assert!(!work.is_done_here(now + FIRST_TIME), "longer than at first");
-            now += LONGEST_TIME + MILLISECOND;
-            assert!(work.is_done_here(now), "but not for ever");
-        }
-        work.took(LONG, now);
-        assert!(work.is_done_here(now) && work.is_done_here(now));
+    fn one_that_makes_its_caller_wait_long_is_enough() {
+        let work = ShortWork::default();
+        work.took(MILLISECOND * 200);
+        assert!(!work.is_done_here());
+    }
+
+    #[test]
+    fn pieces_are_done_here_again_when_those_done_elsewhere_have_become_short() {
+        let work = ShortWork::default();
+        (0..1000).for_each(|_| work.took(MILLISECOND * 200));
+        let until_here = (1..).find(|_| {
+            work.took(LONG / 4);
+            work.is_done_here()
+        });
+        assert!((10..100).contains(&until_here.expect("sooner or later")));
+    }
+
+    #[test]
+    fn what_is_done_elsewhere_counts_as_well() {
+        let work = ShortWork::default();
+        let runtime = tokio::runtime::Runtime::new().expect("a runtime");
+        (0..100).for_each(|_| work.took(MILLISECOND * 2));
+        let until_here = (0..1000).position(|_| {
+            runtime.block_on(work.run(|| ()));
+            work.is_done_here()
+        });
+        assert!(until_here.is_some());
     }
 }

@@ -2,8 +2,8 @@
 
 use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::SystemTime;
 
 use bytes::Bytes;
@@ -29,6 +29,9 @@ pub(crate) struct TemporaryFile {
     storage: Arc<dyn Storage>,
     file: Arc<dyn StoredFile>,
     path: PathBuf,
+    /// One writes at a time: file systems let no two write to one file at once, and whoever waits in the kernel burns a processor
+    /// meanwhile.
+    turn: Arc<Mutex<()>>,
     /// Bytes written, where the system is not to keep them.
     uncached: Option<Arc<AtomicU64>>,
 }
@@ -64,6 +67,7 @@ impl TemporaryFile {
                         storage: storage.clone(),
                         file,
                         path: path.to_owned(),
+                        turn: Arc::default(),
                         uncached: None,
                     }));
                 }
@@ -101,6 +105,7 @@ impl TemporaryFile {
                 storage: storage.clone(),
                 file,
                 path: path.to_owned(),
+                turn: Arc::default(),
                 uncached: None,
             })),
             Ok(Locked::Held | Locked::Moved) => Ok(OpenTemporary::Held),
@@ -131,12 +136,14 @@ impl TemporaryFile {
 
     /// Writes pieces one after the other from `offset` on. When this returns, the kernel has the bytes (invariant I2).
     pub(crate) fn write(&self, pieces: &[Bytes], mut offset: u64) -> Result<(), Error> {
+        let turn = self.turn.lock().unwrap_or_else(PoisonError::into_inner);
         for piece in pieces {
             self.file
                 .write_at(piece, offset)
                 .map_err(|error| Error::disk("write", &self.path, error))?;
             offset += piece.len() as u64;
         }
+        drop(turn);
         let len = pieces.iter().map(|piece| piece.len() as u64).sum();
         self.forget_now_and_then(len);
         Ok(())

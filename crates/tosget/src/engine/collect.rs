@@ -107,6 +107,7 @@ impl<'a> Collecting<'a> {
             },
             limiter: spec.limiter.clone(),
             tasks: spec.tasks.clone(),
+            writes: session.engine.file_work.writes.clone(),
             reports: tell,
         };
         let mut spoken_for = session.coverage.clone();

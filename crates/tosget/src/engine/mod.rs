@@ -42,7 +42,7 @@ use crate::on_change::OnChange;
 use crate::outcome::DownloadFileOutput;
 use crate::page_cache::PageCache;
 use crate::progress::Progress;
-use crate::short_work::ShortWork;
+use crate::short_work::FileWork;
 use crate::source::Source;
 use crate::storage::Storage;
 use crate::tasks::Tasks;
@@ -122,8 +122,8 @@ pub enum Recheck {
 pub(crate) struct Engine {
     pub(crate) source: Arc<dyn Source>,
     pub(crate) storage: Arc<dyn Storage>,
-    /// Does what is short and many.
-    pub(crate) short_work: ShortWork,
+    /// Does what is mostly short, and many.
+    pub(crate) file_work: FileWork,
 }
 
 impl Engine {
@@ -222,17 +222,20 @@ impl Engine {
     async fn resolve(&self, spec: &Spec) -> Result<Resolved, Error> {
         let (storage, object) = (self.storage.clone(), spec.object.clone());
         let (file_path, checkpoint) = (spec.file_path.clone(), spec.checkpoint.clone());
-        let resolved = self.short_work.run(move || -> Result<Resolved, BadDestination> {
-            match resolve(&*storage, &file_path, object.name_below_directory())? {
-                Destination::Directory(path) => Ok(Resolved::Directory(path)),
-                Destination::File(path) => {
-                    let places = Places::new(&*storage, &path, &checkpoint)?;
-                    // Here, since what may block costs more to begin than to do.
-                    let first_look = Earlier::look_once(&storage, &places);
-                    Ok(Resolved::File(places, first_look))
+        let resolved = self
+            .file_work
+            .small_files
+            .run(move || -> Result<Resolved, BadDestination> {
+                match resolve(&*storage, &file_path, object.name_below_directory())? {
+                    Destination::Directory(path) => Ok(Resolved::Directory(path)),
+                    Destination::File(path) => {
+                        let places = Places::new(&*storage, &path, &checkpoint)?;
+                        // Here, since what may block costs more to begin than to do.
+                        let first_look = Earlier::look_once(&storage, &places);
+                        Ok(Resolved::File(places, first_look))
+                    }
                 }
-            }
-        });
+            });
         resolved.await.map_err(|bad| {
             Error::invalid_argument(format!("can't download {}: {bad}", spec.object))
                 .with_hint_for_destination(&bad)

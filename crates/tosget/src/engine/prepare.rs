@@ -188,11 +188,12 @@ impl Preparation {
             None => self.create_journal()?,
         };
         scratch.keep = journal.is_some();
+        let records = self.engine.file_work.records.clone();
         Ok(Prepared::Ready(Box::new(Session {
             engine: self.engine,
             places: self.places,
             scratch,
-            recorder: Recorder::new(journal),
+            recorder: Recorder::new(journal, records),
             head: self.probed.head.object,
             pin: self.probed.pin,
             coverage,

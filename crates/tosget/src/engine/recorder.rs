@@ -1,24 +1,26 @@
 //! Keeps the journal: records what tasks report, beats its heart, lets go of it. Without a journal it does nothing.
 
 use std::io;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use super::blocking;
 use crate::coverage::Coverage;
 use crate::error::Error;
 use crate::journal::format::Record;
 use crate::journal::{Journal, Ownership};
+use crate::short_work::ShortWork;
 use crate::storage::Stat;
 
-/// Writes the journal from async code: one small write at a time, on a blocking thread.
+/// Writes the journal from async code: one small write at a time.
 #[derive(Debug)]
 pub(super) struct Recorder {
     journal: Option<Journal>,
+    records: ShortWork,
 }
 
 impl Recorder {
-    pub(super) fn new(journal: Option<Journal>) -> Self {
-        Self { journal }
+    pub(super) fn new(journal: Option<Journal>, records: ShortWork) -> Self {
+        Self { journal, records }
     }
 
     /// Where the journal is, if there is one.
@@ -30,20 +32,27 @@ impl Recorder {
         if records.is_empty() {
             return Ok(());
         }
-        self.with_journal("write the checkpoint", move |journal| journal.append(&records))
+        self.write(move |journal| journal.append(&records))
             .await
             .map(|_| ())
     }
 
     /// What the journal says is there, in pieces of a mebibyte or so; `None` if there is no journal.
     pub(super) async fn claims(&mut self) -> Result<Option<Coverage>, Error> {
-        self.with_journal("read the checkpoint", |journal| journal.claims())
-            .await
+        let Some(journal) = self.journal.take() else {
+            return Ok(None);
+        };
+        let (journal, claims) = blocking(move || {
+            let claims = journal.claims();
+            (journal, claims)
+        })
+        .await;
+        self.put_back(journal, "read the checkpoint", claims).map(Some)
     }
 
     /// Gives a sign of life; tells if somebody else has the checkpoint by now.
     pub(super) async fn beat(&mut self) -> Result<Ownership, Error> {
-        let beaten = self.with_journal("write the checkpoint", Journal::beat).await?;
+        let beaten = self.write(Journal::beat).await?;
         Ok(beaten.unwrap_or(Ownership::Ours))
     }
 
@@ -53,9 +62,7 @@ impl Recorder {
             // Left as "running": who looks at it next can't tell us from a process that died, and reads back.
             return Ok(());
         };
-        self.with_journal("write the checkpoint", move |journal| journal.release(stat))
-            .await
-            .map(|_| ())
+        self.write(move |journal| journal.release(stat)).await.map(|_| ())
     }
 
     /// Closes the journal, which gives its lock back.
@@ -63,21 +70,23 @@ impl Recorder {
         self.journal = None;
     }
 
-    async fn with_journal<T: Send + 'static>(
+    async fn write<T: Send + Unpin + 'static>(
         &mut self,
-        doing: &str,
         work: impl FnOnce(&mut Journal) -> io::Result<T> + Send + 'static,
     ) -> Result<Option<T>, Error> {
         let Some(mut journal) = self.journal.take() else {
             return Ok(None);
         };
-        let (journal, result) = blocking(move || {
+        let written = self.records.run(move || {
             let result = work(&mut journal);
             (journal, result)
-        })
-        .await;
-        let path: &Path = journal.path();
-        let result = result.map(Some).map_err(|error| Error::disk(doing, path, error));
+        });
+        let (journal, result) = written.await;
+        self.put_back(journal, "write the checkpoint", result).map(Some)
+    }
+
+    fn put_back<T>(&mut self, journal: Journal, doing: &str, result: io::Result<T>) -> Result<T, Error> {
+        let result = result.map_err(|error| Error::disk(doing, journal.path(), error));
         self.journal = Some(journal);
         result
     }

@@ -35,7 +35,7 @@ impl Engine {
         let engine = Self {
             source: witness.clone(),
             storage: self.storage.clone(),
-            short_work: self.short_work.clone(),
+            file_work: self.file_work.clone(),
         };
         loop {
             match engine.download(&spec, began).await {

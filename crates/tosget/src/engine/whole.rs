@@ -75,7 +75,7 @@ impl Engine {
             verified,
         };
         spec.progress.begin(range.len(), 1);
-        self.short_work.run(move || putting.put()).await?;
+        self.file_work.small_files.run(move || putting.put()).await?;
         spec.progress.landed(range.len());
         let path = places.destination.clone();
         Ok(Ok(output(spec, probed.head.object, path, by, Some(crc), began)))

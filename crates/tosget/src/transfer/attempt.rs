@@ -99,7 +99,12 @@ impl Transfer {
         } else {
             Standing::Settled
         };
-        let intake = Intake::new(self.temporary.clone(), range.start(), self.limits.report_every);
+        let intake = Intake::new(
+            self.temporary.clone(),
+            self.writes.clone(),
+            range.start(),
+            self.limits.report_every,
+        );
         let mut receiving = Receiving {
             transfer: self,
             course,
@@ -181,9 +186,7 @@ impl Receiving<'_> {
                     }
                 },
             }
-            if self.intake.is_full() {
-                self.intake.begin_write(false);
-            }
+            self.intake.write_if_due();
         }
     }
 

@@ -1,29 +1,35 @@
-//! From the pieces that a body yields to large writes: collects, hands over to a blocking thread, and goes on
-//! collecting while that one writes. Knows the file and the offsets, not the network.
+//! From the pieces that a body yields to writes. Knows the file and the offsets, not the network.
+//!
+//! Where writes are short, which they are as long as the page cache takes them, a piece is written as it comes: it is in the
+//! processor's cache, and its buffer is free for the next one. Where the disk makes its writers wait, pieces are collected and handed
+//! over to a blocking thread, and collecting goes on while that one writes.
 //!
 //! At most one write is under way and one is being collected, so an intake holds at most twice [`WRITE_LEN`] and one
 //! piece of body, whatever the size of its range (invariant I9).
 
 use bytes::{Bytes, BytesMut};
-use tokio::task::JoinHandle;
 
 use crate::checksum::RunningCrc64;
 use crate::coverage::Segment;
 use crate::error::Error;
-use crate::offload::offload;
 use crate::range::ByteRange;
+use crate::short_work::{Begun, ShortWork};
 use crate::temporary::TemporaryFile;
 
-/// Bytes that are collected before they are written.
-pub(super) const WRITE_LEN: usize = 512 << 10;
+/// Bytes that are collected before they are handed over.
+const WRITE_LEN: usize = 512 << 10;
 
 /// Shorter pieces are copied together: a slow connection's crumbs would each pin a buffer and cost a system call.
 const COPY_BELOW: usize = 64 << 10;
+
+/// So many bytes of crumbs are written at once where writes are short.
+const CRUMBS_LEN: usize = 256 << 10;
 
 /// Collects and writes the bytes of one range, front to back.
 #[derive(Debug)]
 pub(super) struct Intake {
     temporary: TemporaryFile,
+    writes: ShortWork,
     report_every: u64,
     /// Collected, not yet handed over.
     pieces: Vec<Bytes>,
@@ -43,16 +49,17 @@ pub(super) struct Intake {
 /// A write under way.
 #[derive(Debug)]
 struct Writing {
-    handle: JoinHandle<Result<(), Error>>,
+    begun: Begun<Result<(), Error>>,
     len: u64,
     /// The segment that is complete with this write.
     completes: Option<Segment>,
 }
 
 impl Intake {
-    pub(super) fn new(temporary: TemporaryFile, start: u64, report_every: u64) -> Self {
+    pub(super) fn new(temporary: TemporaryFile, writes: ShortWork, start: u64, report_every: u64) -> Self {
         Self {
             temporary,
+            writes,
             report_every,
             pieces: Vec::new(),
             crumbs: BytesMut::new(),
@@ -77,8 +84,20 @@ impl Intake {
         }
     }
 
-    /// Hands what is collected to a blocking thread, unless there is nothing to hand over or a write is under way.
-    /// `last` makes it the end of a segment in any case.
+    /// Begins to write what is collected if that is enough for a write, and none is under way.
+    pub(super) fn write_if_due(&mut self) {
+        let is_due = if self.writes.is_done_here() {
+            !self.pieces.is_empty() || self.collected >= CRUMBS_LEN
+        } else {
+            self.is_full()
+        };
+        if is_due {
+            self.begin_write(false);
+        }
+    }
+
+    /// Begins to write what is collected, unless that is nothing or a write is under way. `last` makes it the end of a segment
+    /// in any case.
     pub(super) fn begin_write(&mut self, last: bool) {
         if self.is_writing() || self.collected == 0 {
             return;
@@ -90,9 +109,9 @@ impl Intake {
         self.collected = 0;
         let is_due = last || self.write_from - self.segment_start >= self.report_every;
         let completes = if is_due { self.take_segment() } else { None };
-        let handle = offload(move || temporary.write(&pieces, offset));
+        let begun = self.writes.begin(move || temporary.write(&pieces, offset));
         self.writing = Some(Writing {
-            handle,
+            begun,
             len,
             completes,
         });
@@ -104,11 +123,11 @@ impl Intake {
         let Some(writing) = &mut self.writing else {
             return std::future::pending().await;
         };
-        let result = (&mut writing.handle).await;
+        let result = (&mut writing.begun).await;
         let Some(Writing { len, completes, .. }) = self.writing.take() else {
             unreachable!("nobody else takes the write")
         };
-        result.expect("a write neither panics nor is aborted")?;
+        result?;
         self.landed += len;
         Ok((len, completes))
     }
@@ -134,7 +153,7 @@ impl Intake {
         self.landed
     }
 
-    /// Whether enough is collected for a write.
+    /// Whether no more is to be collected before a write has begun.
     pub(super) fn is_full(&self) -> bool {
         self.collected >= WRITE_LEN
     }

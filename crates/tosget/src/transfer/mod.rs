@@ -23,6 +23,7 @@ use crate::object::ObjectId;
 use crate::plan::Piece;
 use crate::progress::Progress;
 use crate::range::ByteRange;
+use crate::short_work::ShortWork;
 use crate::source::Source;
 use crate::tasks::Tasks;
 use crate::temporary::TemporaryFile;
@@ -43,6 +44,8 @@ pub(crate) struct Transfer {
     pub(crate) limiter: Option<RateLimiter>,
     /// Told how much comes, and what the service says to it.
     pub(crate) tasks: Tasks,
+    /// Does the writes.
+    pub(crate) writes: ShortWork,
     /// Where tasks tell what landed.
     pub(crate) reports: mpsc::Sender<Report>,
 }

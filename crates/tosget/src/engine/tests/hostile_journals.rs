@@ -46,7 +46,7 @@ impl Interrupted {
         let engine = Engine {
             source: self.source.clone(),
             storage: Arc::new(self.disk.clone()),
-            short_work: ShortWork::new(),
+            file_work: FileWork::default(),
         };
         let spec = Spec {
             file_path: "/object.bin".into(),

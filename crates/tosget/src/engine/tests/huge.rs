@@ -88,7 +88,7 @@ async fn cost_of(parts: u64, done: u64) -> Cost {
     let engine = Engine {
         source: source.clone(),
         storage: Arc::new(storage.clone()),
-        short_work: ShortWork::new(),
+        file_work: FileWork::default(),
     };
     let before = storage.writes();
     let began = Instant::now();

@@ -71,7 +71,7 @@ impl Bench {
         let engine = Engine {
             source: self.source.clone(),
             storage: self.storage.clone(),
-            short_work: ShortWork::new(),
+            file_work: FileWork::default(),
         };
         engine.run(spec).await
     }

@@ -62,6 +62,8 @@ struct Schedule {
     random: Rng,
     disk: Disk,
     source: Arc<ScriptedSource>,
+    /// What is short is done in place, or handed over.
+    file_work: FileWork,
     /// Every content that the object ever had; the last one is served.
     contents: Vec<Vec<u8>>,
     /// Bytes may have been altered on the wire where nothing could notice it before the end.
@@ -106,6 +108,7 @@ impl Schedule {
                 .expect("durable");
         }
         Self {
+            file_work: FileWork::always_here(random.bool()),
             random,
             disk,
             source: Arc::new(source),
@@ -295,7 +298,7 @@ impl Schedule {
         let engine = Engine {
             source: self.source.clone(),
             storage: Arc::new(self.disk.clone()),
-            short_work: ShortWork::new(),
+            file_work: self.file_work.clone(),
         };
         engine.run(spec).await
     }
