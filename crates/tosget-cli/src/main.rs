@@ -41,6 +41,7 @@ mod timestamp;
 mod transfer_args;
 mod when;
 
+use std::panic;
 use std::process::ExitCode;
 use std::thread::available_parallelism;
 
@@ -71,9 +72,14 @@ fn main() -> ExitCode {
 fn run(settings: Settings, console: &Console, voice: Voice) -> Result<Answer, Failure> {
     let runtime = runtime()?;
     let result = runtime.block_on(async {
+        let own_console = console.clone();
         match settings {
-            Settings::Get(settings) => get::get(*settings, console, voice).await,
-            Settings::Batch(settings) => batch::batch(*settings, console, voice).await,
+            Settings::Get(settings) => {
+                on_a_worker(async move { get::get(*settings, &own_console, voice).await }).await
+            }
+            Settings::Batch(settings) => {
+                on_a_worker(async move { batch::batch(*settings, &own_console, voice).await }).await
+            }
             Settings::Presign(settings) => presign::presign(*settings).await,
             Settings::Stat(settings) => stat::stat(*settings, console).await,
             Settings::Demo(settings) => demo::demo(settings, console).await,
@@ -82,6 +88,12 @@ fn run(settings: Settings, console: &Console, voice: Voice) -> Result<Answer, Fa
     // A name that is being resolved, or bytes that are being read back, would hold up an exit for seconds.
     runtime.shutdown_background();
     result
+}
+
+/// Where most of what it waits for happens: to wake the main thread for each piece would take longer than to go on.
+async fn on_a_worker<T: Send + 'static>(work: impl Future<Output = T> + Send + 'static) -> T {
+    let result = tokio::spawn(work).await;
+    result.unwrap_or_else(|error| panic::resume_unwind(error.into_panic()))
 }
 
 fn runtime() -> Result<Runtime, Failure> {

@@ -116,8 +116,10 @@ impl BatchResults {
         if let Some(tasks) = &self.tasks {
             request = request.with_tasks(tasks.clone());
         }
+        // Boxed, since the future of a download is large and would be moved from hand to hand.
+        let download = Box::pin(async move { client.download_file(request).await });
         self.under_way.spawn(async move {
-            let result = client.download_file(request).await;
+            let result = download.await;
             BatchResult { index, result }
         });
     }

@@ -78,6 +78,14 @@ pub(crate) fn resolve(
     checked_file(storage, joined).map(Destination::File)
 }
 
+fn is_symlink(storage: &dyn Storage, path: &Path) -> Result<bool, BadDestination> {
+    let stat = storage.stat(path).map_err(|source| BadDestination::Look {
+        path: Shown(path).to_string(),
+        source,
+    })?;
+    Ok(stat.is_some_and(|stat| stat.kind == FileKind::Symlink))
+}
+
 fn ends_in_separator(path: &Path) -> bool {
     path.as_os_str()
         .as_encoded_bytes()
@@ -163,11 +171,8 @@ fn join_key(storage: &dyn Storage, directory: &Path, key: &str) -> Result<PathBu
         ) {
             return refuse("it is not a plain name on this system");
         }
-        let stat = storage.stat(&path).map_err(|source| BadDestination::Look {
-            path: Shown(&path).to_string(),
-            source,
-        })?;
-        if path != directory && stat.is_some_and(|stat| stat.kind == FileKind::Symlink) {
+        // The directory itself is the user's choice.
+        if path != directory && is_symlink(storage, &path)? {
             return refuse("a symbolic link stands in the way");
         }
         path.push(name);

@@ -64,7 +64,8 @@ impl Engine {
 
     async fn look_at(&self, path: &Path) -> Option<Stat> {
         let (storage, path) = (self.storage.clone(), path.to_owned());
-        let stat = blocking(move || storage.stat(&path)).await;
+        let looked = self.file_work.small_files.run(move || storage.stat(&path));
+        let stat = looked.await;
         stat.ok().flatten().filter(|stat| stat.kind == FileKind::File)
     }
 
