@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use tokio::runtime::{Builder, Runtime};
 
+use crate::batch::{Batch, BatchResult};
 use crate::config::TosClientBuilder;
 use crate::download::{DownloadFile, HeadObject};
 use crate::error::{Error, ErrorKind, Result};
@@ -65,6 +66,34 @@ impl TosClient {
         self.runtime.block_on(self.client.download_file(request))
     }
 
+    /// As [`crate::TosClient::download_batch`]: an iterator of the results, in the order in which they come.
+    ///
+    /// ```no_run
+    /// use tosget::blocking::TosClient;
+    /// use tosget::{Batch, Credentials, DownloadFile};
+    ///
+    /// # fn main() -> tosget::Result<()> {
+    /// let client = TosClient::new(
+    ///     tosget::TosClient::builder().region("cn-beijing").credentials(Credentials::from_env()?),
+    /// )?;
+    /// let keys = ["a.bin", "b.bin", "c.bin"];
+    /// let requests = keys.map(|key| DownloadFile::new("my-bucket", key, "downloads/"));
+    /// for done in client.download_batch(Batch::new(requests))? {
+    ///     println!("{}: {} bytes", keys[done.index], done.result?.object.content_length);
+    /// }
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    /// The same.
+    pub fn download_batch(&self, batch: Batch) -> Result<BatchResults> {
+        Ok(BatchResults {
+            results: self.client.download_batch(batch)?,
+            runtime: self.runtime.clone(),
+        })
+    }
+
     /// As [`crate::TosClient::head_object`]; blocks until it is done.
     ///
     /// # Errors
@@ -79,5 +108,24 @@ impl TosClient {
     /// The same.
     pub fn pre_signed_url(&self, request: PreSignedUrl) -> Result<String> {
         self.runtime.block_on(self.client.pre_signed_url(request))
+    }
+}
+
+/// The results of a [`Batch`], in the order in which they come; made by [`TosClient::download_batch`].
+///
+/// Downloads go on between two calls of [`next`](Iterator::next), which blocks until there is a result; new ones are begun only in
+/// it. Dropping this ends those under way; their checkpoints stay.
+#[derive(Debug)]
+#[must_use = "nothing is downloaded before next is called"]
+pub struct BatchResults {
+    results: crate::BatchResults,
+    runtime: Arc<Runtime>,
+}
+
+impl Iterator for BatchResults {
+    type Item = BatchResult;
+
+    fn next(&mut self) -> Option<BatchResult> {
+        self.runtime.block_on(self.results.next())
     }
 }

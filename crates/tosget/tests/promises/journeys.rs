@@ -3,7 +3,7 @@
 use std::fs;
 use std::time::Duration;
 
-use tosget::{DownloadFile, HeadObject, PreSignedUrl, Progress, Recheck, Verification};
+use tosget::{Batch, DownloadFile, HeadObject, PreSignedUrl, Progress, Recheck, Verification};
 
 use crate::support::{BUCKET, MIB, World};
 
@@ -314,6 +314,20 @@ fn the_blocking_client_does_the_same_without_a_runtime() {
             .expect("there")
             .content_length,
         3 * MIB
+    );
+
+    emulator.put_object(BUCKET, "small", "small".to_owned());
+    let requests =
+        ["k", "small", "missing"].map(|key| DownloadFile::new(BUCKET, key, folder.path().join("all/")));
+    let results = client.download_batch(Batch::new(requests)).expect("a good batch");
+    let mut sizes: Vec<_> = results
+        .map(|done| (done.index, done.result.map(|output| output.bytes_fetched).ok()))
+        .collect();
+    sizes.sort_unstable();
+    assert_eq!(sizes, [(0, Some(3 * MIB)), (1, Some(5)), (2, None)]);
+    assert_eq!(
+        fs::read(folder.path().join("all/small")).expect("there"),
+        b"small"
     );
 }
 
