@@ -16,7 +16,8 @@ use crate::storage::{Storage, SystemStorage};
 
 /// A client of one endpoint, or of none: then it can read URLs only.
 ///
-/// Needs a tokio runtime with time and I/O; [`blocking::TosClient`](crate::blocking::TosClient) brings its own.
+/// Needs a tokio runtime with time and I/O; [`blocking::TosClient`](crate::blocking::TosClient) brings its own. File work is done on
+/// the runtime's threads while it is as short as a copy to the page cache, and by its blocking threads where the disk makes it wait.
 ///
 /// ```no_run
 /// # async fn example() -> tosget::Result<()> {

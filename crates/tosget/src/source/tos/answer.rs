@@ -38,12 +38,10 @@ pub(super) fn read_get(parts: &Parts) -> Result<ResponseHead, ResponseFault> {
 
 /// A header as text, whatever its bytes; several lines are one list.
 pub(super) fn text(headers: &HeaderMap, name: &str) -> Option<String> {
-    let lines: Vec<_> = headers
-        .get_all(name)
-        .iter()
-        .map(|value| String::from_utf8_lossy(value.as_bytes()))
-        .collect();
-    (!lines.is_empty()).then(|| lines.join(", "))
+    let values = headers.get_all(name).iter();
+    let mut lines = values.map(|value| String::from_utf8_lossy(value.as_bytes()));
+    let first = lines.next()?.into_owned();
+    Some(lines.fold(first, |list, line| list + ", " + &line))
 }
 
 /// All headers as text, by their names.
