@@ -36,7 +36,7 @@ pub(crate) fn capped_connections(settings: &Settings) -> Result<Report> {
             entries.extend([s5cmd(peers, source), aria2c(source, 16), curl]);
             entries
         },
-        variants: &[DEFAULTS, TWENTY, FOUR],
+        variants: &[DEFAULTS, TWENTY],
     }
     .measure(settings)
 }
