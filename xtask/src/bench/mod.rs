@@ -160,8 +160,11 @@ impl Settings {
             fs::write(&path, svg).about(path.display())?;
         }
         let path = directory.join(format!("{}.md", scenario.name));
-        fs::write(&path, report.to_markdown()).about(path.display())?;
-        println!("\n{}\nwritten to {}", report.to_markdown(), path.display());
+        // Where the workspace is, is nobody's business: its files are named as from its root.
+        let root = format!("{}/", self.workspace.root().display());
+        let page = report.to_markdown().replace(&root, "");
+        fs::write(&path, &page).about(path.display())?;
+        println!("\n{page}\nwritten to {}", path.display());
         Ok(())
     }
 
