@@ -272,6 +272,35 @@ mod tests {
     }
 
     #[test]
+    fn what_was_overwritten_in_part_is_gone_as_a_whole() {
+        let object = object(1000);
+        let pieces = [(100, 200), (300, 400), (500, 600)];
+        let cases = [
+            ((120, 180), vec![(120, 180), (300, 400), (500, 600)]),
+            ((150, 200), vec![(150, 200), (300, 400), (500, 600)]),
+            ((150, 250), vec![(150, 250), (300, 400), (500, 600)]),
+            ((300, 310), vec![(100, 200), (300, 310), (500, 600)]),
+            ((150, 350), vec![(150, 350), (500, 600)]),
+            ((0, 1000), vec![(0, 1000)]),
+            ((200, 300), vec![(100, 400), (500, 600)]),
+        ];
+        for ((start, end), expected) in cases {
+            let mut coverage = Coverage::new();
+            for (start, end) in pieces {
+                coverage.insert(segment(&object, start, end), Standing::Settled);
+            }
+            coverage.insert(segment(&object, start, end), Standing::Settled);
+            let expected: Vec<_> = expected
+                .into_iter()
+                .map(|(start, end)| segment(&object, start, end))
+                .collect();
+            assert_eq!(coverage.segments().collect::<Vec<_>>(), expected);
+            let len: u64 = expected.iter().map(|segment| segment.range.len()).sum();
+            assert_eq!(coverage.covered(), len);
+        }
+    }
+
+    #[test]
     fn joined_segments_stay_within_the_limit() {
         let object = object(1000);
         let mut coverage = Coverage::with_join_limit(250);
