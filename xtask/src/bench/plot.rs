@@ -95,15 +95,12 @@ impl PlotPanel {
         }
     }
 
-    /// Ours in the colour it has everywhere, the others in turn.
+    /// Ours in the colour it has everywhere, its variants beside it; the others in turn.
     fn coloured(&self) -> Vec<(&PlotLine, &'static str)> {
+        let mut ours = [svg::OURS, svg::OURS_VARIED].into_iter().cycle();
         let mut others = svg::LINES.into_iter().cycle();
         let colour = |line: &PlotLine| {
-            if line.is_ours {
-                Some(svg::OURS)
-            } else {
-                others.next()
-            }
+            if line.is_ours { ours.next() } else { others.next() }
         };
         let colours: Vec<_> = self.lines.iter().map(colour).collect();
         self.lines.iter().zip(colours.into_iter().flatten()).collect()
@@ -160,6 +157,23 @@ mod tests {
         let mut body = String::new();
         line.draw(&mut body, "red", |x| x, |y| y);
         assert!(body.contains("points=\"0.0,1.0 2.0,1.0 2.0,3.0\""), "{body}");
+    }
+
+    #[test]
+    fn two_of_ours_are_told_apart() {
+        let line = || PlotLine {
+            label: "x".to_owned(),
+            points: Vec::new(),
+            in_steps: false,
+            is_ours: true,
+        };
+        let panel = PlotPanel {
+            name: "MiB".to_owned(),
+            lines: vec![line(), line()],
+            level: None,
+        };
+        let colours: Vec<_> = panel.coloured().into_iter().map(|(_, colour)| colour).collect();
+        assert_eq!(colours, [svg::OURS, svg::OURS_VARIED]);
     }
 
     #[test]

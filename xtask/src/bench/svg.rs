@@ -4,6 +4,9 @@ use std::fmt::Write;
 
 /// The colour of what is ours; the others are told from it.
 pub(crate) const OURS: &str = "#2f81f7";
+
+/// Where ours is there a second time, called with other options.
+pub(crate) const OURS_VARIED: &str = "#a371f7";
 pub(crate) const OTHERS: &str = "#8b949e";
 /// For lines that have to be told from each other and from ours.
 pub(crate) const LINES: [&str; 3] = ["#db6d28", "#2da44e", OTHERS];
