@@ -84,8 +84,11 @@ const fn mask_of(bit: u64) -> u64 {
 /// x to the power of the number of bits in `bytes`: what appending so many bytes does to a CRC before them.
 fn x_to_the_bits_of(bytes: u64) -> u64 {
     let digits = bytes.to_le_bytes().into_iter().zip(&POWERS);
-    let powers = digits.filter_map(|(digit, powers)| (digit != 0).then(|| powers[usize::from(digit)]));
-    powers.reduce(multiply).unwrap_or(ONE)
+    digits
+        .filter(|&(digit, _)| digit != 0)
+        .map(|(digit, powers)| powers[usize::from(digit)])
+        .reduce(multiply)
+        .unwrap_or(ONE)
 }
 
 impl fmt::Display for Crc64 {

@@ -3,7 +3,11 @@
 //! To hand a piece over to another thread and to be woken by its result costs as much as most pieces do: a write to the page
 //! cache is a copy, as reading from a socket is one. On a disk that makes its callers wait, a runtime's thread waits once or twice, and
 //! then no more.
+//!
+//! What makes a piece long is waiting, not computing: where other programs want the processors as well, every thread is kept from them for
+//! milliseconds now and then, and one more thread would only be one more of them.
 
+use std::ffi::c_long;
 use std::fmt;
 use std::pin::Pin;
 use std::sync::Arc;
@@ -16,7 +20,7 @@ use tracing::Span;
 
 use crate::offload::offload;
 
-/// Pieces that take longer, on an average, wait for something. Half a mebibyte is copied in half of this.
+/// Pieces that wait for longer than this, on an average, are done elsewhere. To hand one over costs some tens of microseconds.
 const LONG: Duration = Duration::from_micros(500);
 
 /// One piece counts for no more than this, so that a few dozen short ones are enough to forget it.
@@ -39,7 +43,7 @@ pub(crate) struct FileWork {
 /// Knows whether pieces of one kind are short. Clones know the same.
 #[derive(Clone)]
 pub(crate) struct ShortWork {
-    /// How long a piece takes, in nanoseconds, wherever it is done.
+    /// How long a piece takes that waits, and nothing for one that does not; in nanoseconds, wherever it is done.
     average: Arc<AtomicU64>,
     /// Pieces are handed over from this average on.
     long: Duration,
@@ -64,11 +68,19 @@ impl ShortWork {
     /// Does a piece of work, in the span of whoever asks for it, before this returns if that is short; else begins it. Once begun it
     /// is done, even if nobody waits for it any more.
     pub(crate) fn begin<T: Send + 'static>(&self, work: impl FnOnce() -> T + Send + 'static) -> Begun<T> {
+        self.begin_timed(|known| known.timed(work))
+    }
+
+    /// The same for work of which only a part is to be counted: that which it [times](Self::timed) itself.
+    pub(crate) fn begin_timed<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&Self) -> T + Send + 'static,
+    ) -> Begun<T> {
         if self.is_done_here() {
-            return Begun::Done(Some(self.timed(work)));
+            return Begun::Done(Some(work(self)));
         }
         let (span, known) = (Span::current(), self.clone());
-        Begun::Away(offload(move || span.in_scope(|| known.timed(work))))
+        Begun::Away(offload(move || span.in_scope(|| work(&known))))
     }
 
     /// Does a piece of work here or elsewhere, and waits for it.
@@ -79,10 +91,18 @@ impl ShortWork {
         self.begin(work).await
     }
 
-    fn timed<T>(&self, work: impl FnOnce() -> T) -> T {
-        let began = Instant::now();
+    /// Does a piece of work, and takes its time into account.
+    pub(crate) fn timed<T>(&self, work: impl FnOnce() -> T) -> T {
+        let (began, waits) = (Instant::now(), waits_of_this_thread());
         let done = work();
-        self.took(began.elapsed());
+        // One that never waited was short, however long another program had the processor meanwhile: elsewhere it would not
+        // have been shorter.
+        let has_waited = waits.is_none() || waits != waits_of_this_thread();
+        self.took(if has_waited {
+            began.elapsed()
+        } else {
+            Duration::ZERO
+        });
         done
     }
 
@@ -93,6 +113,19 @@ impl ShortWork {
         let average = (average * (REMEMBERED - 1) + nanoseconds) / REMEMBERED;
         self.average.store(average, Ordering::Relaxed);
     }
+}
+
+/// How often this thread has let go of the processor by itself, to wait for something; `None` where the system does not tell.
+#[cfg(target_os = "linux")]
+fn waits_of_this_thread() -> Option<c_long> {
+    use nix::sys::resource::{UsageWho, getrusage};
+    let usage = getrusage(UsageWho::RUSAGE_THREAD).ok()?;
+    Some(usage.voluntary_context_switches())
+}
+
+#[cfg(not(target_os = "linux"))]
+fn waits_of_this_thread() -> Option<c_long> {
+    None
 }
 
 /// For tests that want the same order of events in every run, however long anything takes.
@@ -164,6 +197,25 @@ mod tests {
         );
         (0..3).for_each(|_| work.took(MILLISECOND * 3));
         assert!(!is_done_here(&work).await);
+    }
+
+    /// With more programs at work than processors, each is kept from one for milliseconds now and then.
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn what_does_not_wait_is_short_however_long_it_takes() {
+        let work = ShortWork::default();
+        for _ in 0..20 {
+            let began = Instant::now();
+            work.timed(|| while began.elapsed() < MILLISECOND * 3 {});
+        }
+        assert!(work.is_done_here());
+    }
+
+    #[test]
+    fn what_waits_is_long() {
+        let work = ShortWork::default();
+        (0..10).for_each(|_| work.timed(|| thread::sleep(MILLISECOND * 2)));
+        assert!(!work.is_done_here());
     }
 
     #[test]

@@ -134,29 +134,37 @@ impl TemporaryFile {
             .map_err(|error| Error::disk(doing, &self.path, error))
     }
 
-    /// Writes pieces one after the other from `offset` on. When this returns, the kernel has the bytes (invariant I2).
+    /// Runs a write when no other one is under way.
+    pub(crate) fn in_turn<T>(&self, write: impl FnOnce() -> T) -> T {
+        let _turn = self.turn.lock().unwrap_or_else(PoisonError::into_inner);
+        write()
+    }
+
+    /// Writes pieces one after the other from `offset` on. When this returns, the kernel has the bytes (invariant I2). Where
+    /// others may write as well, it is to be done [in turn](Self::in_turn).
     pub(crate) fn write(&self, pieces: &[Bytes], mut offset: u64) -> Result<(), Error> {
-        let turn = self.turn.lock().unwrap_or_else(PoisonError::into_inner);
         for piece in pieces {
             self.file
                 .write_at(piece, offset)
                 .map_err(|error| Error::disk("write", &self.path, error))?;
             offset += piece.len() as u64;
         }
-        drop(turn);
-        let len = pieces.iter().map(|piece| piece.len() as u64).sum();
-        self.forget_now_and_then(len);
         Ok(())
     }
 
-    /// What is on the disk goes from memory, and what is not begins to be written to it.
-    fn forget_now_and_then(&self, written: u64) {
-        let Some(sum) = &self.uncached else { return };
+    /// Counts what was written. Whether it is time to have the system [forget](Self::forget) it.
+    pub(crate) fn is_to_be_forgotten(&self, written: u64) -> bool {
+        let Some(sum) = &self.uncached else {
+            return false;
+        };
         let before = sum.fetch_add(written, Ordering::Relaxed);
-        if before / FORGET_EVERY != (before + written) / FORGET_EVERY {
-            // A wish: where the system does not follow it, nothing is lost but memory.
-            let _ = self.file.drop_cached();
-        }
+        before / FORGET_EVERY != (before + written) / FORGET_EVERY
+    }
+
+    /// What is on the disk goes from memory, and what is not begins to be written to it.
+    pub(crate) fn forget(&self) {
+        // A wish: where the system does not follow it, nothing is lost but memory.
+        let _ = self.file.drop_cached();
     }
 
     /// Reads a range back and returns its CRC; `None` where the file ends before it does.

@@ -109,7 +109,14 @@ impl Intake {
         self.collected = 0;
         let is_due = last || self.write_from - self.segment_start >= self.report_every;
         let completes = if is_due { self.take_segment() } else { None };
-        let begun = self.writes.begin(move || temporary.write(&pieces, offset));
+        let begun = self.writes.begin_timed(move |writes| {
+            // Who waits for another write is not made to wait by the disk.
+            temporary.in_turn(|| writes.timed(|| temporary.write(&pieces, offset)))?;
+            if temporary.is_to_be_forgotten(len) {
+                writes.timed(|| temporary.forget());
+            }
+            Ok(())
+        });
         self.writing = Some(Writing {
             begun,
             len,
