@@ -246,7 +246,8 @@ proptest! {
     fn a_long_line_is_filled_though_its_connections_start_slowly(seed in seeds()) {
         let run = Network { seed, ..LONG }.run(120.0);
         let rate = run.rate(15.0, 120.0) / LONG.line;
-        // One run in some thousands steps down at a bad moment; what is usual, the next test says.
+        // One run in some thousands steps down at a bad moment and comes to two thirds: a weakness of the search. What
+        // is usual, `a_long_line_is_nine_tenths_full_in_most_runs` says.
         prop_assert!(rate > 0.5, "{rate}");
         let usual = run.usual_tasks(60.0, 120.0);
         // A piece takes 1 s, and is waited for 0.4 s.
@@ -275,7 +276,7 @@ proptest! {
         let tiny = Network { latency: Duration::from_millis(20), piece, line: 1000.0 * piece, connection: 100.0 * MB, seed, ..PLAIN };
         let run = tiny.run(40.0);
         let rate = run.rate(5.0, 40.0) / tiny.line;
-        prop_assert!(rate > 0.6, "{rate}");
+        prop_assert!(rate > 0.7, "{rate}");
         prop_assert!((18..=40).contains(&run.usual_tasks(10.0, 40.0)), "{}", run.usual_tasks(10.0, 40.0));
     }
 
@@ -306,5 +307,5 @@ fn a_long_line_is_nine_tenths_full_in_most_runs() {
         .map(|seed| Network { seed, ..LONG }.run(120.0).rate(15.0, 120.0) / LONG.line)
         .collect();
     rates.sort_by(f64::total_cmp);
-    assert!(rates[rates.len() / 2] > 0.9, "{rates:?}");
+    assert!(rates[0] > 0.7 && rates[rates.len() / 2] > 0.9, "{rates:?}");
 }
