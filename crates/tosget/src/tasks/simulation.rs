@@ -246,9 +246,7 @@ proptest! {
     fn a_long_line_is_filled_though_its_connections_start_slowly(seed in seeds()) {
         let run = Network { seed, ..LONG }.run(120.0);
         let rate = run.rate(15.0, 120.0) / LONG.line;
-        // One run in some thousands steps down at a bad moment and comes to two thirds: a weakness of the search. What
-        // is usual, `a_long_line_is_nine_tenths_full_in_most_runs` says.
-        prop_assert!(rate > 0.5, "{rate}");
+        prop_assert!(rate > 0.7, "{rate}");
         let usual = run.usual_tasks(60.0, 120.0);
         // A piece takes 1 s, and is waited for 0.4 s.
         prop_assert!((16..=48).contains(&usual), "{usual}");
@@ -308,4 +306,12 @@ fn a_long_line_is_nine_tenths_full_in_most_runs() {
         .collect();
     rates.sort_by(f64::total_cmp);
     assert!(rates[0] > 0.7 && rates[rates.len() / 2] > 0.9, "{rates:?}");
+}
+
+#[test]
+#[ignore = "a weakness of the search that is not mended yet: one run in some thousands steps down at a bad moment"]
+fn a_long_line_is_filled_also_with_the_seed_that_was_found_to_fail() {
+    let seed = 9_814_424_727_033_694_283;
+    let rate = Network { seed, ..LONG }.run(120.0).rate(15.0, 120.0) / LONG.line;
+    assert!(rate > 0.7, "{rate}");
 }
