@@ -358,13 +358,16 @@ impl Search {
         }
         self.next_trial = look.now + self.rest;
         self.way = if tried > before { Way::Down } else { Way::Up };
-        // They brought more, and had no time to show what each of them can do.
-        let is_doubtful = was_doubling && needed > before && (gain > in_proportion / 2.0 || needed < EIGHTH);
+        // They brought nearly as much more as there were more of them, or there was no time for each to show what it can do:
+        // a line that is not full looks like that, where what comes varies from look to look.
+        let is_few = was_doubling && needed < EIGHTH;
+        let is_doubtful = needed > before && (gain > in_proportion / 2.0 || is_few);
         if is_doubtful {
             self.way = Way::Up;
         }
         self.divisor = match self.way {
-            Way::Up if is_doubtful => 2,
+            Way::Up if was_doubling && is_doubtful => 2,
+            Way::Up if is_doubtful => self.divisor,
             Way::Up => STEPS[self.fruitless % STEPS.len()],
             // Too few cost more than too many.
             Way::Down => EIGHTH,

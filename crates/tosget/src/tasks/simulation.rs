@@ -308,10 +308,12 @@ fn a_long_line_is_nine_tenths_full_in_most_runs() {
     assert!(rates[0] > 0.7 && rates[rates.len() / 2] > 0.9, "{rates:?}");
 }
 
+/// Runs that came to 0.54, 0.63 and 0.67 once: the doubling ended early by chance, and steps of an eighth, every other one of
+/// them down, took a minute to make up for it.
 #[test]
-#[ignore = "a weakness of the search that is not mended yet: one run in some thousands steps down at a bad moment"]
-fn a_long_line_is_filled_also_with_the_seed_that_was_found_to_fail() {
-    let seed = 9_814_424_727_033_694_283;
-    let rate = Network { seed, ..LONG }.run(120.0).rate(15.0, 120.0) / LONG.line;
-    assert!(rate > 0.7, "{rate}");
+fn a_long_line_is_filled_also_where_the_doubling_ended_early() {
+    for seed in [930, 917, 9_814_424_727_033_694_283] {
+        let rate = Network { seed, ..LONG }.run(120.0).rate(15.0, 120.0) / LONG.line;
+        assert!(rate > 0.8, "{seed}: {rate}");
+    }
 }
