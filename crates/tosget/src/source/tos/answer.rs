@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 use std::time::{SystemTime, UNIX_EPOCH};
 
+use http::HeaderMap;
 use http::response::Parts;
-use http::{HeaderMap, HeaderName};
 use percent_encoding::percent_decode_str;
 
 use crate::error::attempt::ResponseFault;
@@ -16,6 +16,9 @@ use crate::response::ResponseHead;
 const RAW_TRAILER: &str = "tos-raw-trailer";
 
 const USER_METADATA: &str = "x-tos-meta-";
+
+/// Headers as text, by their names.
+type Texts = BTreeMap<String, String>;
 
 /// Reads the answer to a HEAD, whose size is the object's.
 pub(super) fn read_head(parts: &Parts) -> Result<ResponseHead, ResponseFault> {
@@ -44,12 +47,19 @@ pub(super) fn text(headers: &HeaderMap, name: &str) -> Option<String> {
     Some(lines.fold(first, |list, line| list + ", " + &line))
 }
 
-/// All headers as text, by their names.
-pub(super) fn all_text(headers: &HeaderMap) -> BTreeMap<String, String> {
-    let names = headers.keys().map(HeaderName::as_str);
-    names
-        .filter_map(|name| Some((name.to_owned(), text(headers, name)?)))
-        .collect()
+/// All headers as [`text`], by their names.
+pub(super) fn all_text(headers: &HeaderMap) -> Texts {
+    let mut texts = Texts::new();
+    for (name, value) in headers {
+        let value = String::from_utf8_lossy(value.as_bytes());
+        match texts.get_mut(name.as_str()) {
+            Some(list) => list.extend([", ", &value]),
+            None => {
+                texts.insert(name.as_str().to_owned(), value.into_owned());
+            }
+        }
+    }
+    texts
 }
 
 /// When the server says that it answered.
@@ -65,21 +75,23 @@ pub(super) fn clock_offset(headers: &HeaderMap, now: SystemTime) -> Option<i64> 
 }
 
 fn read(parts: &Parts) -> Result<ResponseHead, ResponseFault> {
-    let headers = &parts.headers;
-    let coding = Coding::read(headers)?;
-    let content_range = text(headers, "content-range");
-    let parsed_range = content_range.as_deref().and_then(ContentRange::parse);
+    let headers = all_text(&parts.headers);
+    let coding = Coding::read(&headers)?;
+    let content_range = headers.get("content-range");
+    let parsed_range = content_range.and_then(|range| ContentRange::parse(range));
     Ok(ResponseHead {
         status: parts.status.as_u16(),
         content_range: parsed_range,
-        unreadable_content_range: content_range.filter(|_| parsed_range.is_none()),
+        unreadable_content_range: content_range.filter(|_| parsed_range.is_none()).cloned(),
         payload_length: match coding.payload_length {
             Some(length) => Some(length),
-            None => decimal(headers, "content-length", "Content-Length")?,
+            None => decimal(&headers, "content-length", "Content-Length")?,
         },
         content_encoding: coding.content.clone(),
         range_crc_granted: coding.payload_length.is_some(),
-        throttled: text(headers, "x-tos-qos-delay-time").is_some_and(|delay| is_positive(&delay)),
+        throttled: headers
+            .get("x-tos-qos-delay-time")
+            .is_some_and(|delay| is_positive(delay)),
         object: object(headers, coding.content)?,
     })
 }
@@ -93,19 +105,23 @@ struct Coding {
 
 impl Coding {
     /// Both headers together are the sign of a framed body; with one of them missing it is not.
-    fn read(headers: &HeaderMap) -> Result<Self, ResponseFault> {
-        let content = text(headers, "content-encoding").filter(|coding| !is_identity(coding));
+    fn read(headers: &Texts) -> Result<Self, ResponseFault> {
+        let content = headers
+            .get("content-encoding")
+            .filter(|coding| !is_identity(coding));
         let length = decimal(headers, "x-tos-raw-content-length", "X-Tos-Raw-Content-Length")?;
-        Ok(match (content.as_deref().and_then(after_raw_trailer), length) {
-            (Some(rest), Some(length)) => Self {
-                payload_length: Some(length),
-                content: Some(rest.to_owned()).filter(|rest| !is_identity(rest)),
+        Ok(
+            match (content.and_then(|codings| after_raw_trailer(codings)), length) {
+                (Some(rest), Some(length)) => Self {
+                    payload_length: Some(length),
+                    content: Some(rest.to_owned()).filter(|rest| !is_identity(rest)),
+                },
+                _ => Self {
+                    payload_length: None,
+                    content: content.cloned(),
+                },
             },
-            _ => Self {
-                payload_length: None,
-                content,
-            },
-        })
+        )
     }
 }
 
@@ -122,23 +138,26 @@ fn after_raw_trailer(codings: &str) -> Option<&str> {
         .then(|| rest.trim())
 }
 
-fn object(headers: &HeaderMap, content_encoding: Option<String>) -> Result<HeadObjectOutput, ResponseFault> {
-    let text = |name| text(headers, name);
+fn object(headers: Texts, content_encoding: Option<String>) -> Result<HeadObjectOutput, ResponseFault> {
+    let text = |name| headers.get(name).cloned();
+    let decimal = |name, called| decimal(&headers, name, called);
     // Nothing depends on these: one that can't be read is one that is not there.
-    let number = |name| parse_decimal(text(name)?.trim());
+    let number = |name| parse_decimal(headers.get(name)?.trim());
     Ok(HeadObjectOutput {
         content_length: 0,
-        etag: text("etag")
-            .and_then(|etag| ETag::parse(&etag))
+        etag: headers
+            .get("etag")
+            .and_then(|etag| ETag::parse(etag))
             .map(|etag| etag.as_str().to_owned()),
-        last_modified: text("last-modified")
-            .map(|date| httpdate::parse_http_date(&date))
+        last_modified: headers
+            .get("last-modified")
+            .map(|date| httpdate::parse_http_date(date))
             .transpose()
             .map_err(|_| ResponseFault::BadHeader("Last-Modified"))?,
-        hash_crc64ecma: decimal(headers, "x-tos-hash-crc64ecma", "x-tos-hash-crc64ecma")?,
+        hash_crc64ecma: decimal("x-tos-hash-crc64ecma", "x-tos-hash-crc64ecma")?,
         version_id: text("x-tos-version-id").filter(|version| !version.is_empty()),
         object_type: text("x-tos-object-type"),
-        symlink_target_size: decimal(headers, "x-tos-symlink-target-size", "x-tos-symlink-target-size")?,
+        symlink_target_size: decimal("x-tos-symlink-target-size", "x-tos-symlink-target-size")?,
         storage_class: text("x-tos-storage-class"),
         restore: text("x-tos-restore"),
         restore_tier: text("x-tos-restore-tier"),
@@ -157,27 +176,24 @@ fn object(headers: &HeaderMap, content_encoding: Option<String>) -> Result<HeadO
         content_encoding,
         content_language: text("content-language"),
         expires: text("expires"),
-        meta: user_metadata(headers),
+        meta: user_metadata(&headers),
         request_id: text("x-tos-request-id"),
         id2: text("x-tos-id-2"),
-        headers: all_text(headers),
+        headers,
     })
 }
 
-fn decimal(headers: &HeaderMap, name: &str, called: &'static str) -> Result<Option<u64>, ResponseFault> {
-    text(headers, name)
+fn decimal(headers: &Texts, name: &str, called: &'static str) -> Result<Option<u64>, ResponseFault> {
+    headers
+        .get(name)
         .map(|text| parse_decimal(text.trim()).ok_or(ResponseFault::BadHeader(called)))
         .transpose()
 }
 
-fn user_metadata(headers: &HeaderMap) -> BTreeMap<String, String> {
+fn user_metadata(headers: &Texts) -> BTreeMap<String, String> {
     headers
-        .keys()
-        .filter_map(|name| {
-            let value = text(headers, name.as_str())?;
-            let name = name.as_str().strip_prefix(USER_METADATA)?;
-            Some((decoded(name), decoded(&value)))
-        })
+        .iter()
+        .filter_map(|(name, value)| Some((decoded(name.strip_prefix(USER_METADATA)?), decoded(value))))
         .collect()
 }
 
@@ -198,7 +214,7 @@ fn is_positive(delay: &str) -> bool {
 mod tests {
     use std::time::Duration;
 
-    use http::{HeaderValue, Response};
+    use http::{HeaderName, HeaderValue, Response};
 
     use super::*;
     use crate::range::ByteRange;
