@@ -63,9 +63,11 @@ pub(crate) fn resolve(
     if file_path.as_os_str().is_empty() {
         return Err(BadDestination::Empty);
     }
-    let is_directory = ends_in_separator(file_path) || is_directory(storage, file_path)?;
-    if !is_directory {
-        return checked_file(storage, file_path.to_owned()).map(Destination::File);
+    if !ends_in_separator(file_path) {
+        let there = look(storage, file_path)?;
+        if !is_directory(storage, file_path, there)? {
+            return checked_file(file_path.to_owned(), there).map(Destination::File);
+        }
     }
     // No key is empty, but the last segment of a URL's path may be.
     if key.is_empty() {
@@ -75,15 +77,8 @@ pub(crate) fn resolve(
     if key.ends_with('/') {
         return Ok(Destination::Directory(joined));
     }
-    checked_file(storage, joined).map(Destination::File)
-}
-
-fn is_symlink(storage: &dyn Storage, path: &Path) -> Result<bool, BadDestination> {
-    let stat = storage.stat(path).map_err(|source| BadDestination::Look {
-        path: Shown(path).to_string(),
-        source,
-    })?;
-    Ok(stat.is_some_and(|stat| stat.kind == FileKind::Symlink))
+    let there = look(storage, &joined)?;
+    checked_file(joined, there).map(Destination::File)
 }
 
 fn ends_in_separator(path: &Path) -> bool {
@@ -93,25 +88,33 @@ fn ends_in_separator(path: &Path) -> bool {
         .is_some_and(|&byte| std::path::is_separator(byte as char))
 }
 
-/// Follows a link at the end, since the user named it.
-fn is_directory(storage: &dyn Storage, path: &Path) -> Result<bool, BadDestination> {
-    let look = |path: &Path| match storage.stat(path) {
-        // Below a file there is nothing.
-        Err(error) if error.kind() == io::ErrorKind::NotADirectory => Ok(None),
-        looked => looked.map_err(|source| BadDestination::Look {
+fn look(storage: &dyn Storage, path: &Path) -> Result<Option<FileKind>, BadDestination> {
+    match storage.stat(path) {
+        Ok(stat) => Ok(stat.map(|stat| stat.kind)),
+        Err(source) => Err(BadDestination::Look {
             path: Shown(path).to_string(),
             source,
         }),
-    };
-    match look(path)?.map(|stat| stat.kind) {
-        Some(FileKind::Symlink) => {
-            Ok(look(&path.join("."))?.is_some_and(|stat| stat.kind == FileKind::Directory))
-        }
-        kind => Ok(kind == Some(FileKind::Directory)),
     }
 }
 
-fn checked_file(storage: &dyn Storage, path: PathBuf) -> Result<PathBuf, BadDestination> {
+/// Whether a path means a directory, where `there` stands at its end. Follows a link there, since the user named it.
+fn is_directory(storage: &dyn Storage, path: &Path, there: Option<FileKind>) -> Result<bool, BadDestination> {
+    if there != Some(FileKind::Symlink) {
+        return Ok(there == Some(FileKind::Directory));
+    }
+    look_below(storage, &path.join(".")).map(|kind| kind == Some(FileKind::Directory))
+}
+
+/// [`look`] where the way may lead through a file: below a file there is nothing.
+fn look_below(storage: &dyn Storage, path: &Path) -> Result<Option<FileKind>, BadDestination> {
+    match look(storage, path) {
+        Err(BadDestination::Look { source, .. }) if source.kind() == io::ErrorKind::NotADirectory => Ok(None),
+        looked => looked,
+    }
+}
+
+fn checked_file(path: PathBuf, there: Option<FileKind>) -> Result<PathBuf, BadDestination> {
     let shown = || Shown(&path).to_string();
     let name = path
         .file_name()
@@ -119,11 +122,7 @@ fn checked_file(storage: &dyn Storage, path: PathBuf) -> Result<PathBuf, BadDest
     if is_reserved(name) {
         return Err(BadDestination::Reserved(shown()));
     }
-    let stat = storage.stat(&path).map_err(|source| BadDestination::Look {
-        path: shown(),
-        source,
-    })?;
-    match stat.map(|stat| stat.kind) {
+    match there {
         Some(FileKind::Directory) => Err(BadDestination::IsADirectory(shown())),
         Some(FileKind::Other) => Err(BadDestination::NotAFile(shown())),
         // A symbolic link is replaced, never followed: it may lead out of the directory that the user named.
@@ -172,7 +171,7 @@ fn join_key(storage: &dyn Storage, directory: &Path, key: &str) -> Result<PathBu
             return refuse("it is not a plain name on this system");
         }
         // The directory itself is the user's choice.
-        if path != directory && is_symlink(storage, &path)? {
+        if path != directory && look(storage, &path)? == Some(FileKind::Symlink) {
             return refuse("a symbolic link stands in the way");
         }
         path.push(name);
@@ -217,16 +216,18 @@ impl Places {
         };
         let destination = absolute(destination).map_err(look)?;
         let name = destination.file_name().ok_or_else(no_name)?;
-        let temporary = destination.with_file_name(hidden_name(name, name.as_encoded_bytes(), TEMPORARY));
+        let hidden = hidden_stem(name, name.as_encoded_bytes());
+        let temporary = destination.with_file_name(format!("{hidden}.{TEMPORARY}"));
         let mut journal_is_named = false;
         let journal = match checkpoint {
             CheckpointPlace::Nowhere => None,
-            CheckpointPlace::Beside => {
-                Some(destination.with_file_name(hidden_name(name, name.as_encoded_bytes(), JOURNAL)))
-            }
-            CheckpointPlace::At(place) if ends_in_separator(place) || is_directory(storage, place)? => {
+            CheckpointPlace::Beside => Some(destination.with_file_name(format!("{hidden}.{JOURNAL}"))),
+            CheckpointPlace::At(place)
+                if ends_in_separator(place) || is_directory(storage, place, look_below(storage, place)?)? =>
+            {
                 let identity = destination.as_os_str().as_encoded_bytes();
-                Some(absolute(place.join(hidden_name(name, identity, JOURNAL))).map_err(look)?)
+                let name = format!("{}.{JOURNAL}", hidden_stem(name, identity));
+                Some(absolute(place.join(name)).map_err(look)?)
             }
             CheckpointPlace::At(place) => {
                 journal_is_named = true;
@@ -270,7 +271,8 @@ pub(crate) fn aside(journal: &Path) -> PathBuf {
     aside.push(".");
     aside.push(ASIDE);
     if aside.len() > 255 {
-        return journal.with_file_name(hidden_name(name, name.as_encoded_bytes(), "tosget-journal.aside"));
+        let hidden = hidden_stem(name, name.as_encoded_bytes());
+        return journal.with_file_name(format!("{hidden}.{JOURNAL}.{ASIDE}"));
     }
     journal.with_file_name(aside)
 }
@@ -296,17 +298,14 @@ pub(crate) fn path_text(path: &Path) -> String {
     text
 }
 
-/// `.name.0123456789abcdef.ending`: short enough whatever the name, and no two names share one.
-fn hidden_name(name: &OsStr, identity: &[u8], ending: &str) -> String {
+/// `.name.0123456789abcdef`, to be followed by an ending of ours: short enough whatever the name, and no two names share one.
+fn hidden_stem(name: &OsStr, identity: &[u8]) -> String {
     let lossy = name.to_string_lossy();
     let stem = &lossy[..lossy.floor_char_boundary(STEM_LEN)];
-    let mut hidden = format!(".{stem}.");
-    for byte in &Sha256::digest(identity)[..8] {
-        let _ = write!(hidden, "{byte:02x}");
-    }
-    hidden.push('.');
-    hidden.push_str(ending);
-    hidden
+    let digest = Sha256::digest(identity);
+    let mut start = [0; 8];
+    start.copy_from_slice(&digest[..8]);
+    format!(".{stem}.{:016x}", u64::from_be_bytes(start))
 }
 
 #[cfg(test)]
