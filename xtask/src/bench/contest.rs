@@ -78,11 +78,6 @@ pub(crate) trait Arena: Sync {
     }
 }
 
-/// Nothing around the runs.
-pub(crate) struct Bare;
-
-impl Arena for Bare {}
-
 /// The samples of one contestant, a sample a round.
 pub(crate) struct Series {
     pub(crate) name: String,

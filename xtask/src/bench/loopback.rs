@@ -1,6 +1,6 @@
 //! One large object over loopback HTTP: what the client itself costs when neither network nor disk is in its way.
 
-use crate::bench::contest::{self, Bare, Schedule};
+use crate::bench::contest::{self, Schedule};
 use crate::bench::nginx::{Nginx, Site};
 use crate::bench::peers::{
     KEY, Peers, Source, Tosget, aria2c, awscrt, boto3, curl, obstore, official_sdk, s5cmd, tosget, ve_tos_cli,
@@ -8,6 +8,7 @@ use crate::bench::peers::{
 use crate::bench::report::Report;
 use crate::bench::scratch::Scratch;
 use crate::bench::served_file::ServedFile;
+use crate::bench::warm::WarmMemory;
 use crate::bench::{Settings, size_in_words};
 use crate::failure::Result;
 
@@ -49,10 +50,15 @@ pub(crate) fn measure(settings: &Settings) -> Result<Report> {
         rounds: settings.rounds,
         destination: &scratch.destination(),
     };
-    let results = contest::hold(entries, &schedule, &Bare)?;
+    let memory = WarmMemory {
+        directory: &scratch.home(),
+        copy_len: len,
+    };
+    let results = contest::hold(entries, &schedule, &memory)?;
     Ok(report
         .with_fact("server", Nginx::in_words())
         .with_fact("rounds", schedule.in_words())
+        .with_fact("memory given back", WarmMemory::in_words())
         .with_fact(
             "check",
             "length and CRC64 of every copy, outside the measured time",

@@ -24,6 +24,7 @@ mod start_up;
 mod svg;
 mod syscalls;
 mod tls;
+mod warm;
 
 use std::fs;
 use std::path::PathBuf;

@@ -9,6 +9,7 @@ use crate::bench::peers::{ManySource, Names, Peers, many};
 use crate::bench::report::{Report, table};
 use crate::bench::scratch::Scratch;
 use crate::bench::served_file::ServedFile;
+use crate::bench::warm::WarmMemory;
 use crate::bench::{Settings, figures};
 use crate::failure::{About, Result};
 
@@ -16,9 +17,15 @@ const COUNT: u32 = 5000;
 const OBJECT_LEN: u64 = 16 << 10;
 const PER_SECOND: &str = "objects per second";
 
-struct Counted;
+struct Counted<'a> {
+    memory: WarmMemory<'a>,
+}
 
-impl Arena for Counted {
+impl Arena for Counted<'_> {
+    fn prepare(&self) -> Result<()> {
+        self.memory.prepare()
+    }
+
     fn figures(&self, _: &Contestant, _: &std::path::Path, run: &Run) -> Result<Vec<Figure>> {
         Ok(vec![(
             PER_SECOND,
@@ -58,7 +65,11 @@ pub(crate) fn measure(settings: &Settings) -> Result<Report> {
         rounds: settings.rounds,
         destination: &destination,
     };
-    let results = contest::hold(entries(nginx.url()), &schedule, &Counted)?;
+    let memory = WarmMemory {
+        directory: &scratch.home(),
+        copy_len: u64::from(COUNT) * OBJECT_LEN,
+    };
+    let results = contest::hold(entries(nginx.url()), &schedule, &Counted { memory })?;
     Ok(report
         .with_table(requests)
         .with_fact("server", Nginx::in_words())
@@ -67,6 +78,7 @@ pub(crate) fn measure(settings: &Settings) -> Result<Report> {
             "of the same random content, so one CRC64 in nginx's headers is right for all",
         )
         .with_fact("rounds", schedule.in_words())
+        .with_fact("memory given back", WarmMemory::in_words())
         .with_fact(
             "check",
             "number, length and CRC64 of the files, outside the measured time",

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::fs;
 
 use crate::bench::certificate::Certificate;
-use crate::bench::contest::{self, Bare, Schedule};
+use crate::bench::contest::{self, Schedule};
 use crate::bench::loopback::four_tasks;
 use crate::bench::measured;
 use crate::bench::nginx::{Nginx, Site};
@@ -12,6 +12,7 @@ use crate::bench::peers::{KEY, Peers, Source, aria2c, boto3, curl, s5cmd, tosget
 use crate::bench::report::Report;
 use crate::bench::scratch::Scratch;
 use crate::bench::served_file::ServedFile;
+use crate::bench::warm::WarmMemory;
 use crate::bench::{Settings, size_in_words};
 use crate::failure::{About, Result};
 
@@ -55,7 +56,11 @@ pub(crate) fn measure(settings: &Settings) -> Result<Report> {
         rounds: settings.rounds,
         destination: &scratch.destination(),
     };
-    let results = contest::hold(entries(&source(nginx.url())), &schedule, &Bare)?;
+    let memory = WarmMemory {
+        directory: &scratch.home(),
+        copy_len: len,
+    };
+    let results = contest::hold(entries(&source(nginx.url())), &schedule, &memory)?;
     Ok(report
         .with_fact(
             "server",
@@ -66,6 +71,7 @@ pub(crate) fn measure(settings: &Settings) -> Result<Report> {
         )
         .with_fact("protocol and cipher, by the server's log", agreed)
         .with_fact("rounds", schedule.in_words())
+        .with_fact("memory given back", WarmMemory::in_words())
         .with_fact(
             "check",
             "length and CRC64 of every copy, outside the measured time",
