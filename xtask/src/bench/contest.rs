@@ -242,6 +242,10 @@ impl Series {
         self.each(|sample| sample.cpu.as_secs_f64())
     }
 
+    pub(crate) fn kernel(&self) -> Option<Order> {
+        self.each(|sample| sample.kernel.as_secs_f64())
+    }
+
     pub(crate) fn peak_mib(&self) -> Option<Order> {
         self.each(|sample| sample.peak_rss_bytes as f64 / f64::from(1 << 20))
     }

@@ -16,6 +16,8 @@ pub(crate) struct Sample {
     pub(crate) wall: Duration,
     /// User and system time of the process and the children it waited for, not of the server.
     pub(crate) cpu: Duration,
+    /// The system time in it: what the kernel did for the program.
+    pub(crate) kernel: Duration,
     /// Of the largest of these processes.
     pub(crate) peak_rss_bytes: u64,
 }
@@ -73,6 +75,7 @@ pub(crate) fn run(name: &str, command: &mut Command, look: Option<Look<'_>>) -> 
     let sample = Sample {
         wall,
         cpu: used.rusage.utime + used.rusage.stime,
+        kernel: used.rusage.stime,
         peak_rss_bytes: used.rusage.maxrss,
     };
     Ok(Run {

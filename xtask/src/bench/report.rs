@@ -95,8 +95,8 @@ impl Report {
             panels,
         };
         self.notes.push(
-            "Wall and CPU time in seconds (CPU: user and system of the program and its children, not of the server); peak is \
-             the resident memory at its highest; the spread is (max - min) / median; ratios are to the first line."
+            "Wall and CPU time in seconds (CPU: user and system of the program and its children, not of the server; of it kernel: the median of \
+             the system time alone); peak is the resident memory at its highest; the spread is (max - min) / median; ratios are to the first line."
                 .to_owned(),
         );
         self.with_chart(file, chart.to_svg())
@@ -186,6 +186,7 @@ fn costs(series: &[Series]) -> String {
         "CPU median",
         "min",
         "max",
+        "of it kernel",
         "peak MiB",
         "wall ratio",
         "CPU ratio",
@@ -194,7 +195,7 @@ fn costs(series: &[Series]) -> String {
         .first()
         .and_then(|first| Some((first.wall()?, first.cpu()?)));
     let row = |one: &Series| {
-        let (wall, cpu, peak) = (one.wall()?, one.cpu()?, one.peak_mib()?);
+        let (wall, cpu, kernel, peak) = (one.wall()?, one.cpu()?, one.kernel()?, one.peak_mib()?);
         let (base_wall, base_cpu) = base?;
         let ratio = |part: Order, whole: Order| format!("{:.2}", part.median / whole.median);
         Some(vec![
@@ -207,6 +208,7 @@ fn costs(series: &[Series]) -> String {
             format!("{:.2}", cpu.median),
             format!("{:.2}", cpu.min),
             format!("{:.2}", cpu.max),
+            format!("{:.2}", kernel.median),
             format!("{:.0}", peak.max),
             ratio(wall, base_wall),
             ratio(cpu, base_cpu),
@@ -264,6 +266,7 @@ mod tests {
         let sample = |&secs: &u64| Sample {
             wall: Duration::from_secs(secs),
             cpu: Duration::from_secs(2 * secs),
+            kernel: Duration::from_secs(secs),
             peak_rss_bytes: secs << 20,
         };
         Series {
@@ -293,8 +296,8 @@ mod tests {
         let report = Report::new("Title", "xtask ").with_results("x.svg", results, &["requests"]);
         let page = report.to_markdown();
         for line in [
-            "| one | nothing | 2.00 | 1.00 | 3.00 | 100 % | 4.00 | 2.00 | 6.00 | 3 | 1.00 | 1.00 |",
-            "| two | nothing | 4.00 | 2.00 | 8.00 | 150 % | 8.00 | 4.00 | 16.00 | 8 | 2.00 | 2.00 |",
+            "| one | nothing | 2.00 | 1.00 | 3.00 | 100 % | 4.00 | 2.00 | 6.00 | 2.00 | 3 | 1.00 | 1.00 |",
+            "| two | nothing | 4.00 | 2.00 | 8.00 | 150 % | 8.00 | 4.00 | 16.00 | 4.00 | 8 | 2.00 | 2.00 |",
             "| one | 2.00 (1.00–3.00) |",
             "- three: not here",
             "![Title](x.svg)",
