@@ -268,6 +268,11 @@ impl Series {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// Nothing around the runs.
+    struct Bare;
+
+    impl Arena for Bare {}
     use crate::failure::Failure;
 
     fn shell(name: &str, script: &'static str, is_ours: bool) -> Contestant {
