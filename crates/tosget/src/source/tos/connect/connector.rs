@@ -18,6 +18,7 @@ use tokio_rustls::TlsConnector;
 use tower_service::Service;
 
 use super::Settings;
+use super::census::Census;
 use super::dns::Resolver;
 use super::failure::ConnectFailure;
 use super::proxy::Proxy;
@@ -33,10 +34,11 @@ pub(super) struct Connector {
     tls: Arc<Tls>,
     proxy: Option<Arc<Proxy>>,
     limit: Duration,
+    census: Census,
 }
 
 impl Connector {
-    pub(super) fn new(settings: Settings) -> Self {
+    pub(super) fn new(settings: Settings, census: Census) -> Self {
         let limit = settings.timeouts.connect;
         let mut tcp = HttpConnector::new_with_resolver(Resolver::new());
         tcp.enforce_http(false);
@@ -48,6 +50,7 @@ impl Connector {
             tls: settings.tls,
             proxy: settings.proxy.map(Arc::new),
             limit,
+            census,
         }
     }
 
@@ -137,8 +140,13 @@ impl Service<Uri> for Connector {
         let connector = self.clone();
         Box::pin(async move {
             let limit = connector.limit;
+            let Some(counted) = connector.census.leave_to_open().await else {
+                // Nobody is told: who wanted it has another one.
+                let reason = "a connection came back meanwhile";
+                return Err(ConnectFailure::connect(&authority(&target), reason));
+            };
             match timeout(limit, connector.open(target)).await {
-                Ok(stream) => stream.map(TokioIo::new),
+                Ok(stream) => stream.map(|stream| TokioIo::new(stream.counted(counted))),
                 Err(_) => Err(ConnectFailure::Timeout(limit)),
             }
         })

@@ -3,6 +3,7 @@
 //! HTTP/1.1 only: with it, every concurrent range has a TCP connection of its own, and that is what parallel
 //! downloads are for.
 
+mod census;
 mod connection;
 mod connector;
 mod dns;
@@ -29,6 +30,7 @@ use tokio::time::sleep;
 
 use crate::error::attempt::AttemptError;
 use crate::source::Timeouts;
+use census::{Census, Counted};
 use connector::Connector;
 
 pub(crate) use connection::ConnectionUse;
@@ -52,6 +54,7 @@ pub(crate) struct Settings {
 pub(super) struct HttpClient {
     pool: Client<Connector, Empty<Bytes>>,
     permits: Arc<Semaphore>,
+    census: Census,
     /// For requests that the proxy itself reads; inside a tunnel it reads none.
     proxy_authorization: Option<HeaderValue>,
     idle_timeout: Duration,
@@ -66,6 +69,7 @@ pub(super) struct Exchange {
 impl HttpClient {
     pub(super) fn new(settings: Settings) -> Self {
         let permits = settings.max_connections.min(Semaphore::MAX_PERMITS);
+        let census = Census::new(permits);
         Self {
             proxy_authorization: settings.proxy.as_ref().and_then(Proxy::authorization),
             idle_timeout: settings.timeouts.idle,
@@ -74,7 +78,8 @@ impl HttpClient {
                 .pool_timer(TokioTimer::new())
                 .pool_idle_timeout(POOL_IDLE)
                 .pool_max_idle_per_host(permits)
-                .build(Connector::new(settings)),
+                .build(Connector::new(settings, census.clone())),
+            census,
         }
     }
 
@@ -96,7 +101,7 @@ impl HttpClient {
                 Ok(response) => Ok(Exchange { response, permit }),
                 Err(error) => Err(failure::classify(error, peer)),
             },
-            () = silence(connection, self.idle_timeout) => Err(AttemptError::Timeout {
+            () = silence(connection, self.census.want(), self.idle_timeout) => Err(AttemptError::Timeout {
                 waiting_for: "answer",
                 limit: self.idle_timeout,
             }),
@@ -123,8 +128,9 @@ impl fmt::Debug for HttpClient {
     }
 }
 
-/// Ends when a connection has been there for `limit`. Until then the connector's own limit holds.
-async fn silence(mut connection: CaptureConnection, limit: Duration) {
+/// Ends when a connection has been there for `limit`. Until then it is wanted, and the connector's own limit holds.
+async fn silence(mut connection: CaptureConnection, wanted: Counted, limit: Duration) {
     drop(connection.wait_for_connection_metadata().await);
+    drop(wanted);
     sleep(limit).await;
 }

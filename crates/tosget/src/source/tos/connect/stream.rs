@@ -10,6 +10,7 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 use tokio_rustls::client::TlsStream;
 
+use super::census::Counted;
 use super::connection::ConnectionUse;
 
 /// One connection.
@@ -18,6 +19,7 @@ pub(super) struct Stream {
     io: Io,
     through_proxy: bool,
     number: ConnectionUse,
+    _counted: Option<Counted>,
 }
 
 #[derive(Debug)]
@@ -43,6 +45,14 @@ impl Stream {
         Self::new(Io::Tls(Box::new(tls)))
     }
 
+    /// Counts as open as long as it is.
+    pub(super) fn counted(self, counted: Counted) -> Self {
+        Self {
+            _counted: Some(counted),
+            ..self
+        }
+    }
+
     pub(super) fn number(&self) -> &ConnectionUse {
         &self.number
     }
@@ -60,6 +70,7 @@ impl Stream {
             io,
             through_proxy: false,
             number: ConnectionUse::new(),
+            _counted: None,
         }
     }
 }
