@@ -59,10 +59,13 @@ impl Census {
             if let Some(counted) = self.try_open() {
                 return Some(counted);
             }
-            if self.wanted.load(Ordering::Acquire) == 0 {
+            let waited = began.elapsed();
+            // The first look is too early to tell: where the pool tries a request again, on a new connection because the server has
+            // closed the old one, that one may not be gone yet.
+            if waited >= LOOK && self.wanted.load(Ordering::Acquire) == 0 {
                 return None;
             }
-            if began.elapsed() >= RETURN {
+            if waited >= RETURN {
                 self.open.fetch_add(1, Ordering::AcqRel);
                 return Some(Counted(self.open.clone()));
             }
@@ -110,6 +113,19 @@ mod tests {
         sleep(RETURN / 5).await;
         drop(wanted);
         assert!(!waiting.await.expect("no panic"));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn one_that_is_just_being_closed_makes_room_though_nobody_seems_to_wait() {
+        let census = Census::new(1);
+        let closing = census.leave_to_open().await.expect("the only one");
+        let waiting = tokio::spawn({
+            let census = census.clone();
+            async move { census.leave_to_open().await.is_some() }
+        });
+        tokio::task::yield_now().await;
+        drop(closing);
+        assert!(waiting.await.expect("no panic"));
     }
 
     #[tokio::test(start_paused = true)]
