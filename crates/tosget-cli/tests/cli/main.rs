@@ -13,6 +13,8 @@ mod interruption;
 mod json;
 mod limits;
 mod logging;
+#[cfg(all(target_os = "linux", target_env = "gnu"))]
+mod odd_system;
 mod outage;
 mod presigned;
 mod progress;
