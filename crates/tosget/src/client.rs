@@ -5,7 +5,7 @@ use std::sync::Arc;
 use crate::batch::{Batch, BatchResults};
 use crate::config::{ClientParts, ConfigError, TosClientBuilder};
 use crate::download::{DownloadFile, HeadObject};
-use crate::engine::Engine;
+use crate::engine::{Engine, Spec};
 use crate::error::{Error, Result};
 use crate::object::HeadObjectOutput;
 use crate::outcome::DownloadFileOutput;
@@ -13,6 +13,7 @@ use crate::presigned::PreSignedUrl;
 use crate::short_work::FileWork;
 use crate::source::Source;
 use crate::storage::{Storage, SystemStorage};
+use crate::turns::{Scarcity, Turn};
 
 /// A client of one endpoint, or of none: then it can read URLs only.
 ///
@@ -61,8 +62,33 @@ impl TosClient {
     /// own time, so that a call right afterwards may still be told that the destination is held.
     pub async fn download_file(&self, request: DownloadFile) -> Result<DownloadFileOutput> {
         let (source, spec) = request.into_spec(&self.parts)?;
-        let _turn = self.parts.turns.take(&spec.cancel).await;
-        self.engine(source).run(spec).await
+        self.run(&self.engine(source), spec).await
+    }
+
+    /// Waits for its turn and downloads. Where the system has not enough of something for all downloads at once, this one goes on
+    /// when another one has ended.
+    async fn run(&self, engine: &Engine, spec: Spec) -> Result<DownloadFileOutput> {
+        let mut scarcity = Scarcity::default();
+        let mut turn = self.parts.turns.take_unless(&spec.cancel).await;
+        loop {
+            let error = match engine.run(spec.clone()).await {
+                Ok(output) => {
+                    turn.inspect(Turn::went_well);
+                    return Ok(output);
+                }
+                Err(error) => error,
+            };
+            let (Some(shortage), Some(taken)) = (error.shortage(), turn) else {
+                return Err(error);
+            };
+            tracing::info!(target: "tosget::download", %error, "waiting for another download to end");
+            turn = tokio::select! {
+                biased;
+                // Its end is told as that of any other download that is canceled.
+                () = spec.cancel.canceled() => None,
+                again = taken.after(shortage, &mut scarcity) => Some(again.ok_or(error)?),
+            };
+        }
     }
 
     /// Brings many objects to local files, as one run: they share connections and tasks, and a client's

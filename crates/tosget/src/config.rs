@@ -13,6 +13,7 @@ use thiserror::Error;
 
 use crate::clock::{Clock, SystemClock};
 use crate::credentials::{Anonymous, Credentials, CredentialsProvider};
+use crate::descriptors::room_for;
 use crate::endpoint::{Endpoint, EndpointError, Scheme, Site};
 use crate::error::{Error, Result as CallResult};
 use crate::given_url::GivenUrl;
@@ -252,7 +253,8 @@ impl TosClientBuilder {
         }
         let settings = Settings {
             timeouts: self.timeouts,
-            max_connections: self.max_connections,
+            // A download takes three files, and as many connections as it has tasks.
+            max_connections: room_for(self.max_connections, 2),
             tls: Arc::clone(&tls),
             proxy: self.parsed_proxy()?,
         };
@@ -262,7 +264,7 @@ impl TosClientBuilder {
             service: site.map(|site| self.service(site, &transport)).transpose()?,
             transport,
             tls,
-            turns: Turns::new(self.max_downloads),
+            turns: Turns::new(room_for(self.max_downloads, 8)),
             tasks: Tasks::automatic(),
             timeouts: self.timeouts,
             max_retry_count: self.max_retry_count,

@@ -50,6 +50,7 @@ mod coverage;
 mod credentials;
 mod customer_key;
 mod data_transfer;
+mod descriptors;
 mod destination;
 mod download;
 mod encoding;

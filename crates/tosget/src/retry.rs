@@ -89,15 +89,14 @@ pub(crate) fn is_transient(error: &AttemptError) -> bool {
         | AttemptError::Broken { .. }
         | AttemptError::ShortBody { .. }
         | AttemptError::Credentials { .. } => true,
+        // Its source has waited for it already.
+        AttemptError::Shortage { .. } => false,
         AttemptError::Tls { .. } | AttemptError::Request(_) | AttemptError::UrlRefused { .. } => false,
         AttemptError::Server(server) => is_transient_refusal(server),
         // A wrong answer often comes from one bad proxy or cache among many; a changed object stays changed.
         AttemptError::Response(fault) => !matches!(
             fault,
-            ResponseFault::Changed { .. }
-                | ResponseFault::Indistinguishable
-                | ResponseFault::OwnValidatorRefused(_)
-                | ResponseFault::NoLength
+            ResponseFault::Changed { .. } | ResponseFault::Indistinguishable
         ),
     }
 }

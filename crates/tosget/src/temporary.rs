@@ -13,7 +13,7 @@ use crate::destination::directory_of;
 use crate::error::Error;
 use crate::page_cache::PageCache;
 use crate::range::ByteRange;
-use crate::storage::{Allocation, Locked, OpenMode, Stat, Storage, StoredFile, open_locked};
+use crate::storage::{Allocation, Directory, Locked, OpenMode, Stat, Storage, StoredFile, open_locked};
 use crate::verify::Verified;
 
 /// How much is read back at a time.
@@ -29,6 +29,9 @@ pub(crate) struct TemporaryFile {
     storage: Arc<dyn Storage>,
     file: Arc<dyn StoredFile>,
     path: PathBuf,
+    /// The directory that both its names are in. Open from the beginning: a download must not fail at its last step because too many
+    /// files are open.
+    directory: Arc<Option<Directory>>,
     /// One writes at a time: file systems let no two write to one file at once, and whoever waits in the kernel burns a processor
     /// meanwhile.
     turn: Arc<Mutex<()>>,
@@ -63,13 +66,8 @@ impl TemporaryFile {
             let locked = open_locked(&**storage, path, OpenMode::Existing);
             match locked.map_err(|error| Error::disk("open the temporary file", path, error))? {
                 Locked::Ours(file) => {
-                    return Ok(OpenTemporary::Ours(Self {
-                        storage: storage.clone(),
-                        file,
-                        path: path.to_owned(),
-                        turn: Arc::default(),
-                        uncached: None,
-                    }));
+                    let directory = open_directory(&**storage, path)?;
+                    return Ok(OpenTemporary::Ours(Self::new(storage, path, file, directory)));
                 }
                 Locked::Held => return Ok(OpenTemporary::Held),
                 Locked::Absent => return Ok(OpenTemporary::Absent),
@@ -100,18 +98,30 @@ impl TemporaryFile {
 
     /// Creates it, and locks it. `Held` where somebody else was faster; `Absent` where the directory is missing.
     pub(crate) fn create(storage: &Arc<dyn Storage>, path: &Path) -> Result<OpenTemporary, Error> {
+        // First: a file that was made and has no use would be left behind.
+        let directory = open_directory(&**storage, path)?;
         match open_locked(&**storage, path, OpenMode::CreateNew) {
-            Ok(Locked::Ours(file)) => Ok(OpenTemporary::Ours(Self {
-                storage: storage.clone(),
-                file,
-                path: path.to_owned(),
-                turn: Arc::default(),
-                uncached: None,
-            })),
+            Ok(Locked::Ours(file)) => Ok(OpenTemporary::Ours(Self::new(storage, path, file, directory))),
             Ok(Locked::Held | Locked::Moved) => Ok(OpenTemporary::Held),
             Ok(Locked::Absent) => Ok(OpenTemporary::Absent),
             Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(OpenTemporary::Held),
             Err(error) => Err(Error::disk("create the temporary file", path, error)),
+        }
+    }
+
+    fn new(
+        storage: &Arc<dyn Storage>,
+        path: &Path,
+        file: Arc<dyn StoredFile>,
+        directory: Option<Directory>,
+    ) -> Self {
+        Self {
+            storage: storage.clone(),
+            file,
+            path: path.to_owned(),
+            directory: Arc::new(directory),
+            turn: Arc::default(),
+            uncached: None,
         }
     }
 
@@ -228,7 +238,10 @@ impl TemporaryFile {
         let doing = "rename the finished temporary file to";
         renamed.map_err(|error| Error::disk(doing, destination, error))?;
         let directory = directory_of(destination);
-        let synced = self.storage.sync_dir(directory);
+        let synced = match &*self.directory {
+            Some(open) => open.sync(),
+            None => self.storage.sync_dir(directory),
+        };
         synced.map_err(|error| Error::disk("make the new name durable in", directory, error))
     }
 
@@ -238,4 +251,11 @@ impl TemporaryFile {
             .remove(&self.path)
             .map_err(|error| Error::disk("remove", &self.path, error))
     }
+}
+
+fn open_directory(storage: &dyn Storage, path: &Path) -> Result<Option<Directory>, Error> {
+    let directory = directory_of(path);
+    storage
+        .open_dir(directory)
+        .map_err(|error| Error::disk("open", directory, error))
 }

@@ -8,6 +8,7 @@ use std::time::Duration;
 use thiserror::Error;
 
 use super::TosServerError;
+use super::shortage::Shortage;
 use crate::object::Printable;
 
 /// Any error underneath ours, kept for the chain of causes.
@@ -22,6 +23,13 @@ pub(crate) enum AttemptError {
     /// No connection came about: name resolution, refused, unreachable, proxy.
     #[error("could not connect to {peer}")]
     Connect { peer: String, source: BoxError },
+    /// This machine has nothing left to make a connection with. Nobody was asked.
+    #[error("this machine could not open a connection to {peer}")]
+    Shortage {
+        peer: String,
+        shortage: Shortage,
+        source: BoxError,
+    },
     /// The peer's certificate or ours was not accepted.
     #[error("the TLS handshake with {peer} failed")]
     Tls { peer: String, source: BoxError },
@@ -59,6 +67,14 @@ pub(crate) enum AttemptError {
 }
 
 impl AttemptError {
+    /// What the system had not enough of, if that was it.
+    pub(crate) fn shortage(&self) -> Option<Shortage> {
+        match self {
+            Self::Shortage { shortage, .. } => Some(*shortage),
+            _ => None,
+        }
+    }
+
     /// The error and its causes on one line, for the log.
     pub(crate) fn chain(&self) -> impl fmt::Display + '_ {
         Chain(self)
@@ -90,26 +106,6 @@ pub(crate) enum ResponseFault {
         "the server tells neither an ETag nor a settled modification time, so parts of two contents could be mixed"
     )]
     Indistinguishable,
-    #[error("the answer does not come from TOS: {doubt}; {}", came(*status, kind, first_words))]
-    Unproven {
-        /// What speaks against it.
-        doubt: &'static str,
-        status: u16,
-        /// The type of its content.
-        kind: String,
-        /// How it begins.
-        first_words: String,
-    },
-    #[error("the server answered with {first} and then told of {second}")]
-    SecondLook { first: String, second: String },
-    #[error("the server does not tell the object's length")]
-    NoLength,
-    #[error(
-        "the server refuses the {0} that it gives itself, so nothing holds the object while its parts are read"
-    )]
-    OwnValidatorRefused(String),
-    #[error("the answer tells a size of {now}, and with the same ETag it was {before}")]
-    OtherTotal { before: u64, now: u64 },
     #[error("the answer has no Content-Range")]
     NoContentRange,
     #[error("the Content-Range {0:?} can't be read")]
@@ -132,12 +128,4 @@ pub(crate) enum ResponseFault {
         before: String,
         now: String,
     },
-}
-
-fn came(status: u16, kind: &str, first_words: &str) -> String {
-    let begins = match first_words {
-        "" => "it is empty".to_owned(),
-        words => format!("it begins with \"{}\"", Printable(words)),
-    };
-    format!("its status is {status}, its type {}, {begins}", Printable(kind))
 }

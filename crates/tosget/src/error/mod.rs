@@ -2,6 +2,7 @@
 
 pub(crate) mod attempt;
 mod server;
+pub(crate) mod shortage;
 
 use std::error::Error as StdError;
 use std::fmt;
@@ -13,6 +14,7 @@ pub use server::TosServerError;
 use crate::credentials::EnvironmentCredentialsError;
 use crate::object::ObjectId;
 use attempt::{AttemptError, BoxError, ResponseFault, SharedError};
+use shortage::Shortage;
 
 /// What ended a call.
 ///
@@ -58,6 +60,7 @@ struct Inner {
     checkpoint: Option<PathBuf>,
     server: Option<TosServerError>,
     transient: bool,
+    shortage: Option<Shortage>,
     source: Option<SharedError>,
 }
 
@@ -71,6 +74,7 @@ impl Error {
             checkpoint: None,
             server: None,
             transient: false,
+            shortage: None,
             source: None,
         }))
     }
@@ -81,7 +85,9 @@ impl Error {
 
     /// The file system failed while `doing` something to `path`.
     pub(crate) fn disk(doing: &str, path: &Path, source: io::Error) -> Self {
+        let shortage = Shortage::of_io(&source);
         let hint = match source.kind() {
+            _ if shortage.is_some() => shortage.map(Shortage::hint),
             io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => {
                 Some("free some space and run the same download again: it goes on where it stopped")
             }
@@ -90,8 +96,9 @@ impl Error {
             }
             _ => None,
         };
-        let error =
+        let mut error =
             Self::new(ErrorKind::Disk, format!("could not {doing} {}", Shown(path))).with_source(source);
+        error.0.shortage = shortage;
         match hint {
             Some(hint) => error.with_hint(hint),
             None => error,
@@ -138,8 +145,10 @@ impl Error {
             }
             network => {
                 let hint = hint_for_network(&network);
-                let made =
+                let shortage = network.shortage();
+                let mut made =
                     Self::new(ErrorKind::Network, format!("could not {doing}{tries}")).with_source(network);
+                made.0.shortage = shortage;
                 match hint {
                     Some(hint) => made.with_hint(hint),
                     None => made,
@@ -205,6 +214,11 @@ impl Error {
         self.0.checkpoint.as_deref()
     }
 
+    /// What the system had not enough of, if that was it.
+    pub(crate) fn shortage(&self) -> Option<Shortage> {
+        self.0.shortage
+    }
+
     /// Whether the same call may succeed later without anybody changing anything: network failures, overload.
     pub fn is_transient(&self) -> bool {
         self.0.transient
@@ -246,6 +260,7 @@ fn kind_of_refusal(server: &TosServerError) -> ErrorKind {
 
 fn hint_for_network(error: &AttemptError) -> Option<&'static str> {
     match error {
+        AttemptError::Shortage { shortage, .. } => Some(shortage.hint()),
         AttemptError::Connect { .. } => {
             Some("check that the endpoint is the right one and can be reached from here")
         }
@@ -258,12 +273,7 @@ fn hint_for_network(error: &AttemptError) -> Option<&'static str> {
 
 fn hint_for_fault(fault: &ResponseFault) -> Option<&'static str> {
     match fault {
-        ResponseFault::Unproven { .. } => Some(
-            "another server, a proxy or a captive portal answered: log in to the network, or check the endpoint or URL",
-        ),
-        ResponseFault::RangeIgnored
-        | ResponseFault::Indistinguishable
-        | ResponseFault::OwnValidatorRefused(_) => Some(
+        ResponseFault::RangeIgnored | ResponseFault::Indistinguishable => Some(
             "what such a server has can only come in one piece: set a part size of at least the object's size",
         ),
         _ => None,

@@ -10,7 +10,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::SystemTime;
 
-pub(crate) use system::SystemStorage;
+pub(crate) use system::{Directory, SystemStorage};
 
 /// A file system.
 pub(crate) trait Storage: Send + Sync + fmt::Debug {
@@ -31,6 +31,12 @@ pub(crate) trait Storage: Send + Sync + fmt::Debug {
 
     /// Which run of the machine this is: what was not synced in an earlier one may be lost. `None` where nobody knows.
     fn boot_id(&self) -> Option<[u8; 16]>;
+
+    /// Opens a directory whose names are to be made durable later, so that this does not fail then because too many files are
+    /// open. `None` where there is nothing to open; then [`sync_dir`](Self::sync_dir) is the way.
+    fn open_dir(&self, _path: &Path) -> io::Result<Option<Directory>> {
+        Ok(None)
+    }
 
     /// Makes the names in a directory durable.
     fn sync_dir(&self, path: &Path) -> io::Result<()>;

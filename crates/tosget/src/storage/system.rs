@@ -8,6 +8,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::SystemTime;
 
+use crate::error::shortage::Shortage;
+
 use super::{Allocation, FileId, FileKind, OpenMode, Stat, Storage, StoredFile};
 
 /// The file systems that the operating system has mounted.
@@ -55,8 +57,18 @@ impl Storage for SystemStorage {
     }
 
     #[cfg(unix)]
+    fn open_dir(&self, path: &Path) -> io::Result<Option<Directory>> {
+        match File::open(path) {
+            Ok(file) => Ok(Some(Directory(file))),
+            Err(error) if Shortage::of_io(&error).is_some() => Err(error),
+            // One that may not be read, for instance. It is told when it is to be synced, if it matters then.
+            Err(_) => Ok(None),
+        }
+    }
+
+    #[cfg(unix)]
     fn sync_dir(&self, path: &Path) -> io::Result<()> {
-        File::open(path)?.sync_all()
+        Directory(File::open(path)?).sync()
     }
 
     /// Windows has no way to sync a directory; NTFS journals names by itself.
@@ -66,10 +78,24 @@ impl Storage for SystemStorage {
     }
 }
 
+/// An open directory.
+#[derive(Debug)]
+pub(crate) struct Directory(File);
+
+impl Directory {
+    /// Makes the names in it durable.
+    pub(crate) fn sync(&self) -> io::Result<()> {
+        self.0.sync_all()
+    }
+}
+
 /// *Invariant:* its lock ends with it, unless a fork put it into another process than the one that took the lock.
 #[derive(Debug)]
 struct SystemFile {
     file: File,
+    /// The largest size that this process may give a file. To write beyond it would kill the process, unless it has ignored SIGXFSZ,
+    /// which is not for a library to do.
+    most: u64,
     /// The process that took the lock; 0 while none has.
     locked_by: AtomicU32,
 }
@@ -78,9 +104,28 @@ impl SystemFile {
     fn new(file: File) -> Self {
         Self {
             file,
+            most: largest_file(),
             locked_by: AtomicU32::new(0),
         }
     }
+
+    fn may_end_at(&self, end: u64) -> io::Result<()> {
+        if end > self.most {
+            return Err(io::ErrorKind::FileTooLarge.into());
+        }
+        Ok(())
+    }
+}
+
+#[cfg(unix)]
+fn largest_file() -> u64 {
+    let limit = rustix::process::getrlimit(rustix::process::Resource::Fsize);
+    limit.current.unwrap_or(u64::MAX)
+}
+
+#[cfg(not(unix))]
+fn largest_file() -> u64 {
+    u64::MAX
 }
 
 /// Closing is not enough: a child that was forked meanwhile has the file open as well, and the lock is the file's, not the
@@ -110,6 +155,7 @@ impl StoredFile for SystemFile {
 
     #[cfg(unix)]
     fn write_at(&self, bytes: &[u8], offset: u64) -> io::Result<()> {
+        self.may_end_at(offset.saturating_add(bytes.len() as u64))?;
         std::os::unix::fs::FileExt::write_all_at(&self.file, bytes, offset)
     }
 
@@ -129,6 +175,7 @@ impl StoredFile for SystemFile {
     }
 
     fn set_len(&self, len: u64) -> io::Result<()> {
+        self.may_end_at(len)?;
         self.file.set_len(len)
     }
 
@@ -136,6 +183,7 @@ impl StoredFile for SystemFile {
     fn allocate(&self, len: u64) -> io::Result<Allocation> {
         use rustix::fs::{FallocateFlags, fallocate};
         use rustix::io::Errno;
+        self.may_end_at(len)?;
         if len == 0 {
             return Ok(Allocation::Reserved);
         }
@@ -159,7 +207,7 @@ impl StoredFile for SystemFile {
 
     #[cfg(not(target_os = "linux"))]
     fn allocate(&self, len: u64) -> io::Result<Allocation> {
-        self.file.set_len(len)?;
+        self.set_len(len)?;
         Ok(Allocation::Sparse)
     }
 

@@ -22,5 +22,4 @@ mod refusals;
 mod reliability_table;
 mod tasks;
 mod traffic_limit;
-mod unproven;
 mod wire;

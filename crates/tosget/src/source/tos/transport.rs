@@ -11,13 +11,11 @@ use http::response::Parts;
 use http::{HeaderValue, Request};
 use http_body_util::Empty;
 use hyper::body::Incoming;
-use tokio::sync::OwnedSemaphorePermit;
 use tracing::Instrument;
 
 use super::answer;
 use super::body::{Framing, TosBody};
 use super::connect::{self, HttpClient};
-use super::provenance::{self, Provenance};
 use super::raw_trailer::RawTrailer;
 use super::refusal;
 use super::request_log::RequestLog;
@@ -25,9 +23,7 @@ use crate::clock::Clock;
 use crate::error::TosServerError;
 use crate::error::attempt::{AttemptError, ResponseFault};
 use crate::source::RangeResponse;
-
-/// As much is read of an answer that is not the service's.
-const FIRST_WORDS: usize = 2048;
+use crate::turns::Turn;
 
 /// Sends requests for all sources of one client, over the same connections.
 pub(crate) struct Transport {
@@ -52,7 +48,6 @@ impl Transport {
         &self,
         request: Request<Empty<Bytes>>,
         mut log: RequestLog,
-        provenance: Provenance,
     ) -> Result<Exchanged, AttemptError> {
         let exchange = match self.http.send(request).instrument(log.span()).await {
             Ok(exchange) => exchange,
@@ -64,26 +59,15 @@ impl Transport {
         let (parts, body) = exchange.response.into_parts();
         log.answered(&parts);
         if parts.status.is_success() {
-            if let Some(doubt) = provenance.doubt(&parts) {
-                let body = refusal::read_body(body, FIRST_WORDS, self.idle_timeout).await;
-                log.refused();
-                return Err(ResponseFault::Unproven {
-                    doubt,
-                    status: parts.status.as_u16(),
-                    kind: provenance::kind(&parts.headers),
-                    first_words: refusal::first_words(&body),
-                }
-                .into());
-            }
             return Ok(Exchanged::Answer(Answer {
                 parts,
                 body,
-                permit: exchange.permit,
+                turn: exchange.turn,
                 log,
             }));
         }
         let now = self.clock.now();
-        let body = refusal::read_body(body, refusal::MAX_BODY_BYTES, self.idle_timeout).await;
+        let body = refusal::read_body(body, self.idle_timeout).await;
         log.refused();
         Ok(Exchanged::Refusal(Refusal { parts, body, now }))
     }
@@ -108,7 +92,7 @@ pub(super) enum Exchanged {
 pub(super) struct Answer {
     pub(super) parts: Parts,
     body: Incoming,
-    permit: OwnedSemaphorePermit,
+    turn: Turn,
     log: RequestLog,
 }
 
@@ -121,7 +105,7 @@ impl Answer {
             trailer: RawTrailer::new(payload_length),
             range_crc: Arc::clone(range_crc),
         });
-        let body = Box::new(TosBody::new(self.body, framing, self.permit, self.log));
+        let body = Box::new(TosBody::new(self.body, framing, self.turn, self.log));
         Ok(RangeResponse { head, body })
     }
 

@@ -3,6 +3,7 @@
 use std::error::Error as StdError;
 use std::fmt;
 use std::io;
+use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -11,6 +12,7 @@ use rustls::AlertDescription;
 use thiserror::Error;
 
 use crate::error::attempt::{AttemptError, BoxError};
+use crate::error::shortage::Shortage;
 
 /// Why no connection came about.
 ///
@@ -19,6 +21,12 @@ use crate::error::attempt::{AttemptError, BoxError};
 pub(super) enum ConnectFailure {
     #[error("could not connect to {peer}")]
     Connect { peer: String, source: Shared },
+    #[error("this machine could not open a connection to {peer}")]
+    Shortage {
+        peer: String,
+        shortage: Shortage,
+        source: Shared,
+    },
     #[error("the TLS handshake with {peer} failed")]
     Tls { peer: String, source: Shared },
     #[error("no connection within {} s", .0.as_secs_f64())]
@@ -27,9 +35,14 @@ pub(super) enum ConnectFailure {
 
 impl ConnectFailure {
     pub(super) fn connect(peer: &str, source: impl Into<BoxError>) -> Self {
-        Self::Connect {
-            peer: peer.to_owned(),
-            source: Shared(source.into().into()),
+        let (peer, source) = (peer.to_owned(), Shared(source.into().into()));
+        match shortage(&*source.0) {
+            Some(shortage) => Self::Shortage {
+                peer,
+                shortage,
+                source,
+            },
+            None => Self::Connect { peer, source },
         }
     }
 
@@ -52,6 +65,15 @@ impl From<ConnectFailure> for AttemptError {
                 peer,
                 source: Box::new(source),
             },
+            ConnectFailure::Shortage {
+                peer,
+                shortage,
+                source,
+            } => Self::Shortage {
+                peer,
+                shortage,
+                source: Box::new(source),
+            },
             ConnectFailure::Tls { peer, source } => Self::Tls {
                 peer,
                 source: Box::new(source),
@@ -62,6 +84,25 @@ impl From<ConnectFailure> for AttemptError {
             },
         }
     }
+}
+
+/// What this machine has not enough of, if it is that.
+fn shortage(error: &(dyn StdError + 'static)) -> Option<Shortage> {
+    match Shortage::of(error)? {
+        // So does the system call an address that is of no use here, such as ::1 where there is no IPv6.
+        Shortage::Ports if is_a_port_left() => None,
+        shortage => Some(shortage),
+    }
+}
+
+fn is_a_port_left() -> bool {
+    let addresses = [
+        SocketAddr::from((Ipv4Addr::UNSPECIFIED, 0)),
+        SocketAddr::from((Ipv6Addr::UNSPECIFIED, 0)),
+    ];
+    let in_use =
+        |address| TcpListener::bind(address).is_err_and(|error| error.kind() == io::ErrorKind::AddrInUse);
+    !addresses.into_iter().any(in_use)
 }
 
 /// Tells apart what the pool reports: no connection, a refusal by TLS, or a connection that broke.

@@ -25,11 +25,11 @@ use hyper::body::Incoming;
 use hyper_util::client::legacy::Client;
 use hyper_util::client::legacy::connect::{CaptureConnection, capture_connection};
 use hyper_util::rt::{TokioExecutor, TokioTimer};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::sleep;
 
 use crate::error::attempt::AttemptError;
 use crate::source::Timeouts;
+use crate::turns::{Scarcity, Turn, Turns};
 use census::{Census, Counted};
 use connector::Connector;
 
@@ -53,7 +53,7 @@ pub(crate) struct Settings {
 /// Sends requests over pooled connections.
 pub(super) struct HttpClient {
     pool: Client<Connector, Empty<Bytes>>,
-    permits: Arc<Semaphore>,
+    turns: Turns,
     census: Census,
     /// For requests that the proxy itself reads; inside a tunnel it reads none.
     proxy_authorization: Option<HeaderValue>,
@@ -63,33 +63,51 @@ pub(super) struct HttpClient {
 /// An answer's head, with the body to come and the right to the connection it comes on.
 pub(super) struct Exchange {
     pub(super) response: Response<Incoming>,
-    pub(super) permit: OwnedSemaphorePermit,
+    pub(super) turn: Turn,
 }
 
 impl HttpClient {
     pub(super) fn new(settings: Settings) -> Self {
-        let permits = settings.max_connections.min(Semaphore::MAX_PERMITS);
-        let census = Census::new(permits);
+        let turns = Turns::new(settings.max_connections);
+        let census = Census::new(turns.count());
         Self {
             proxy_authorization: settings.proxy.as_ref().and_then(Proxy::authorization),
             idle_timeout: settings.timeouts.idle,
-            permits: Arc::new(Semaphore::new(permits)),
             pool: Client::builder(TokioExecutor::new())
                 .pool_timer(TokioTimer::new())
                 .pool_idle_timeout(POOL_IDLE)
-                .pool_max_idle_per_host(permits)
+                .pool_max_idle_per_host(turns.count())
                 .build(Connector::new(settings, census.clone())),
             census,
+            turns,
         }
     }
 
     /// Returns when the answer's head is there. Dropping the future closes the connection.
+    ///
+    /// Where this machine has nothing left to open a connection with, those that are open are waited for, and there are fewer for a
+    /// while.
     pub(super) async fn send(&self, mut request: Request<Empty<Bytes>>) -> Result<Exchange, AttemptError> {
-        let permit = Arc::clone(&self.permits)
-            .acquire_owned()
-            .await
-            .expect("the semaphore is never closed");
         self.authorize_to_proxy(&mut request);
+        let mut scarcity = Scarcity::default();
+        let mut turn = self.turns.take().await;
+        loop {
+            let error = match self.try_send(request.clone()).await {
+                Ok(response) => {
+                    turn.went_well();
+                    return Ok(Exchange { response, turn });
+                }
+                Err(error) => error,
+            };
+            let Some(shortage) = error.shortage() else {
+                return Err(error);
+            };
+            tracing::debug!(target: "tosget::connection", error = %error.chain(), "waiting for connections to be closed");
+            turn = turn.after(shortage, &mut scarcity).await.ok_or(error)?;
+        }
+    }
+
+    async fn try_send(&self, mut request: Request<Empty<Bytes>>) -> Result<Response<Incoming>, AttemptError> {
         let peer = request
             .uri()
             .authority()
@@ -97,10 +115,7 @@ impl HttpClient {
             .unwrap_or_default();
         let connection = capture_connection(&mut request);
         tokio::select! {
-            answer = self.pool.request(request) => match answer {
-                Ok(response) => Ok(Exchange { response, permit }),
-                Err(error) => Err(failure::classify(error, peer)),
-            },
+            answer = self.pool.request(request) => answer.map_err(|error| failure::classify(error, peer)),
             () = silence(connection, self.census.want(), self.idle_timeout) => Err(AttemptError::Timeout {
                 waiting_for: "answer",
                 limit: self.idle_timeout,
