@@ -316,5 +316,5 @@ fn say(text: &str) {
 }
 
 fn could_not(doing: &str, error: &io::Error) -> Failure {
-    Failure::new(Exit::Failed, ErrorKind::Disk, format!("could not {doing}")).with_cause(error)
+    Failure::of_the_system(format!("could not {doing}"), error)
 }

@@ -1,6 +1,7 @@
 //! Why a command did not do what it was asked for, in the pieces that are told.
 
 use std::error::Error as StdError;
+use std::io;
 use std::path::PathBuf;
 
 use tosget::{Error, ErrorKind, TosServerError};
@@ -39,6 +40,15 @@ impl Failure {
         Self::new(Exit::Usage, ErrorKind::InvalidArgument, message)
     }
 
+    /// The system did not do what it was asked for.
+    pub(crate) fn of_the_system(message: impl Into<String>, error: &io::Error) -> Self {
+        let failure = Self::new(Exit::Failed, ErrorKind::Disk, message).with_cause(error);
+        match limit_that_refuses(error) {
+            Some(hint) => failure.with_hint(hint),
+            None => failure,
+        }
+    }
+
     /// Stopped by a signal.
     pub(crate) fn interrupted(message: impl Into<String>) -> Self {
         Self::new(Exit::Interrupted, ErrorKind::Canceled, message)
@@ -74,4 +84,27 @@ impl From<Error> for Failure {
             ..failure
         }
     }
+}
+
+/// The limit that is behind a refusal of the system, and what to do about it.
+#[cfg(unix)]
+fn limit_that_refuses(error: &io::Error) -> Option<&'static str> {
+    use rustix::io::Errno;
+    Some(match Errno::from_raw_os_error(error.raw_os_error()?) {
+        Errno::MFILE => "too few files may be open at once: raise the limit of this process (ulimit -n)",
+        Errno::NFILE => "the whole system has as many files open as its limit allows: raise fs.file-max",
+        Errno::AGAIN => {
+            "too few processes and threads may be started: raise the limit (ulimit -u, or that of the container)"
+        }
+        Errno::NOMEM | Errno::NOBUFS => {
+            "the system grants no more memory: raise the limit of this process (ulimit -v), or that of its container"
+        }
+        Errno::FBIG => "a file may not be as large: raise the limit of file sizes (ulimit -f)",
+        _ => return None,
+    })
+}
+
+#[cfg(not(unix))]
+fn limit_that_refuses(_: &io::Error) -> Option<&'static str> {
+    None
 }

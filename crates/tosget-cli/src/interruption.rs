@@ -3,7 +3,7 @@
 use std::process;
 
 use tokio::sync::watch;
-use tosget::{CancelHook, ErrorKind};
+use tosget::CancelHook;
 
 use crate::console::Console;
 use crate::exit::Exit;
@@ -31,9 +31,8 @@ impl Interruption {
     pub(crate) fn listen(console: &Console, second: SecondSignal) -> Result<Self, Failure> {
         let hook = CancelHook::new();
         let (tell, told) = watch::channel(false);
-        let signals = signals::all().map_err(|error| {
-            Failure::new(Exit::Failed, ErrorKind::Disk, "could not listen for signals").with_cause(&error)
-        })?;
+        let signals =
+            signals::all().map_err(|error| Failure::of_the_system("could not listen for signals", &error))?;
         for mut signal in signals {
             let (hook, tell, console) = (hook.clone(), tell.clone(), console.clone());
             tokio::spawn(async move {

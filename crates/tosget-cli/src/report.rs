@@ -3,7 +3,7 @@
 use std::io::{self, Write};
 
 use serde::Serialize;
-use tosget::{DownloadFileOutput, ErrorKind, HeadObjectOutput, Verification};
+use tosget::{DownloadFileOutput, HeadObjectOutput, Verification};
 
 use crate::args::Args;
 use crate::console::{Console, Tone};
@@ -105,8 +105,7 @@ pub(crate) fn print(text: &str) -> Exit {
     let mut stdout = io::stdout().lock();
     match stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush()) {
         Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
-            let failure = Failure::new(Exit::Failed, ErrorKind::Disk, "could not write to stdout");
-            failure.with_cause(&error).tell(&Console::new());
+            Failure::of_the_system("could not write to stdout", &error).tell(&Console::new());
             Exit::Failed
         }
         _ => Exit::Done,
