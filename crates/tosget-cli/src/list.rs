@@ -56,7 +56,7 @@ fn parse(text: &str) -> Result<Vec<Entry>, String> {
 }
 
 /// The name below the directory, as the library chooses it.
-fn name_of(subject: &Subject) -> String {
+pub(crate) fn name_of(subject: &Subject) -> String {
     match subject {
         Subject::Object(name) => name.key.clone(),
         Subject::Url(url) => {

@@ -25,6 +25,7 @@ mod list;
 mod logging;
 mod meter;
 mod object_name;
+mod own_files;
 mod presign;
 mod printable;
 mod progress_line;

@@ -13,8 +13,9 @@ use crate::failure::Failure;
 use crate::human;
 use crate::list::{self, Entry};
 use crate::object_name::ObjectName;
+use crate::own_files::OwnFiles;
 use crate::subject::Subject;
-use crate::transfer_args::Terms;
+use crate::transfer_args::{Terms, TransferArgs};
 
 /// The smallest object whose download can be interrupted half-way with something to show for it.
 const LEAST_DEMO: u64 = 64 << 20;
@@ -101,10 +102,12 @@ impl Settings {
 
 impl GetSettings {
     fn new(args: GetArgs) -> Result<Self, Failure> {
-        let mut request = match args.dest {
-            None => request_for(&args.object, default_destination(&args.object)?),
-            Some(destination) => request_for(&args.object, destination),
+        let destination = match args.dest {
+            None => default_destination(&args.object)?,
+            Some(destination) => checked_destination(destination)?,
         };
+        own_files(&args.transfer, &args.client).refuse(&args.object, &destination)?;
+        let mut request = request_for(&args.object, destination);
         if let Some(version_id) = args.version_id {
             request = request.with_version_id(version_id);
         }
@@ -136,6 +139,10 @@ impl GetSettings {
 impl BatchSettings {
     fn new(args: BatchArgs) -> Result<Self, Failure> {
         let entries = list::read(&args.list)?;
+        let own_files = own_files(&args.transfer, &args.client).with("the list", Some(&args.list));
+        for entry in &entries {
+            own_files.refuse(&entry.subject, &args.directory)?;
+        }
         let is_url = |entry: &Entry| matches!(entry.subject, Subject::Url(_));
         let mut client = match entries.first() {
             Some(entry) if entries.iter().all(is_url) => args.client.into_settings(&entry.subject)?,
@@ -208,6 +215,27 @@ pub(crate) fn request_for(subject: &Subject, destination: PathBuf) -> DownloadFi
         Subject::Object(name) => DownloadFile::new(&name.bucket, &name.key, destination),
         Subject::Url(url) => DownloadFile::from_pre_signed_url(&url.0, destination),
     }
+}
+
+/// Elsewhere `-` means standard output, so nobody who types it wants a file of this name.
+fn checked_destination(destination: PathBuf) -> Result<PathBuf, Failure> {
+    if destination != Path::new("-") {
+        return Ok(destination);
+    }
+    let failure =
+        Failure::usage("can't write to standard output: an object is shown only when all of it is proven");
+    Err(failure.with_hint("download to a file and use cat; ./- is a file of this name"))
+}
+
+fn own_files(transfer: &TransferArgs, client: &ClientArgs) -> OwnFiles {
+    OwnFiles::of_streams()
+        .with(
+            "the file with the object's key",
+            transfer.ssec_key.ssec_key_file.as_deref(),
+        )
+        .with("the file with the authorities", client.ca_file.as_deref())
+        .with("the client's certificate", client.client_cert.as_deref())
+        .with("the client's private key", client.client_key.as_deref())
 }
 
 fn default_destination(subject: &Subject) -> Result<PathBuf, Failure> {

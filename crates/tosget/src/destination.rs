@@ -1,7 +1,7 @@
 //! Where a download's files go: the destination, the temporary file and the journal beside it. Mostly pure: names in,
 //! paths out; the few questions to the file system go through the storage seam.
 
-use std::ffi::OsStr;
+use std::ffi::{OsStr, OsString};
 use std::fmt::Write as _;
 use std::io;
 use std::path::{Component, Path, PathBuf, absolute};
@@ -10,12 +10,15 @@ use sha2::{Digest, Sha256};
 use thiserror::Error;
 
 use crate::error::Shown;
-use crate::storage::{FileKind, Storage};
+use crate::journal::format::{is_journal, was_journal};
+pub(crate) use crate::storage::directory_of;
+use crate::storage::{FileId, FileKind, OpenMode, Storage};
 
 /// Endings of our own files. A destination can't have them, so an object can't be saved over a checkpoint.
 const TEMPORARY: &str = "tosget-part";
 const JOURNAL: &str = "tosget-journal";
 const ASIDE: &str = "aside";
+const NEW: &str = "new";
 
 /// How much of the destination's name our own names repeat, for the eyes of whoever lists the directory. Together
 /// with the rest it stays below 143 bytes, the shortest limit in use (eCryptfs), however long the name is.
@@ -43,12 +46,14 @@ pub(crate) enum BadDestination {
     NoFileName(String),
     #[error("{0} is a directory")]
     IsADirectory(String),
-    #[error("{0} is neither a file nor a directory")]
+    #[error(
+        "{0} is, or leads to, a device, a pipe, a socket or an entry of /proc, which no file can take the place of"
+    )]
     NotAFile(String),
     #[error("{0} has a name that tosget keeps for its own files")]
     Reserved(String),
-    #[error("the checkpoint file {0} is the destination itself")]
-    CheckpointIsDestination(String),
+    #[error("the checkpoint file {checkpoint} is {what} itself")]
+    CheckpointIsDestination { checkpoint: String, what: &'static str },
     #[error("could not look at {path}")]
     Look { path: String, source: io::Error },
 }
@@ -66,7 +71,7 @@ pub(crate) fn resolve(
     if !ends_in_separator(file_path) {
         let there = look(storage, file_path)?;
         if !is_directory(storage, file_path, there)? {
-            return checked_file(file_path.to_owned(), there).map(Destination::File);
+            return checked_file(storage, file_path.to_owned(), there).map(Destination::File);
         }
     }
     // No key is empty, but the last segment of a URL's path may be.
@@ -78,7 +83,7 @@ pub(crate) fn resolve(
         return Ok(Destination::Directory(joined));
     }
     let there = look(storage, &joined)?;
-    checked_file(joined, there).map(Destination::File)
+    checked_file(storage, joined, there).map(Destination::File)
 }
 
 fn ends_in_separator(path: &Path) -> bool {
@@ -114,7 +119,11 @@ fn look_below(storage: &dyn Storage, path: &Path) -> Result<Option<FileKind>, Ba
     }
 }
 
-fn checked_file(path: PathBuf, there: Option<FileKind>) -> Result<PathBuf, BadDestination> {
+fn checked_file(
+    storage: &dyn Storage,
+    path: PathBuf,
+    there: Option<FileKind>,
+) -> Result<PathBuf, BadDestination> {
     let shown = || Shown(&path).to_string();
     let name = path
         .file_name()
@@ -123,19 +132,25 @@ fn checked_file(path: PathBuf, there: Option<FileKind>) -> Result<PathBuf, BadDe
         return Err(BadDestination::Reserved(shown()));
     }
     match there {
+        None => Ok(path),
         Some(FileKind::Directory) => Err(BadDestination::IsADirectory(shown())),
         Some(FileKind::Other) => Err(BadDestination::NotAFile(shown())),
-        // A symbolic link is replaced, never followed: it may lead out of the directory that the user named.
-        None | Some(FileKind::File | FileKind::Symlink) => Ok(path),
+        // A symbolic link is replaced, never followed: it may lead out of the directory that the user named. Whoever names one
+        // that leads to a device wants the bytes to go there. One whose end can't be seen leads to nothing that we could harm.
+        Some(FileKind::File | FileKind::Symlink) => match storage.follow(&path) {
+            Ok(Some(end)) if end.kind == FileKind::Other => Err(BadDestination::NotAFile(shown())),
+            _ => Ok(path),
+        },
     }
 }
 
 fn is_reserved(name: &OsStr) -> bool {
     let name = name.to_string_lossy();
     name.starts_with('.')
-        && [TEMPORARY, JOURNAL, ASIDE].iter().any(|ending| {
+        && [TEMPORARY, JOURNAL, ASIDE, NEW].iter().any(|ending| {
+            let follows_a_journal = [ASIDE, NEW].contains(ending);
             name.strip_suffix(ending)
-                .is_some_and(|rest| rest.ends_with('.') && (*ending != ASIDE || rest.contains(JOURNAL)))
+                .is_some_and(|rest| rest.ends_with('.') && (!follows_a_journal || rest.contains(JOURNAL)))
         })
 }
 
@@ -234,20 +249,37 @@ impl Places {
                 Some(absolute(place).map_err(look)?)
             }
         };
-        if journal
-            .as_ref()
-            .is_some_and(|journal| *journal == destination || *journal == temporary)
-        {
-            return Err(BadDestination::CheckpointIsDestination(
-                Shown(&destination).to_string(),
-            ));
-        }
-        Ok(Self {
+        let places = Self {
             destination,
             temporary,
             journal,
             journal_is_named,
-        })
+        };
+        places.refuse_one_file_for_two(storage)?;
+        Ok(places)
+    }
+
+    /// A journal that the caller named must not be the file that is downloaded, whatever way its name leads there.
+    fn refuse_one_file_for_two(&self, storage: &dyn Storage) -> Result<(), BadDestination> {
+        let Some(journal) = self.journal.as_deref().filter(|_| self.journal_is_named) else {
+            return Ok(());
+        };
+        let taken = [
+            (&self.destination, "the destination"),
+            (&self.temporary, "the temporary file"),
+        ];
+        for (path, what) in taken {
+            let taken = Whereabouts::of(storage, path)?;
+            for ours in [journal, &aside(journal), &unnamed(journal)] {
+                if taken.is_same(&Whereabouts::of(storage, ours)?) {
+                    return Err(BadDestination::CheckpointIsDestination {
+                        checkpoint: Shown(ours).to_string(),
+                        what,
+                    });
+                }
+            }
+        }
+        Ok(())
     }
 
     /// A journal that was set aside has told what it had to, once the destination is the object. It may be there without
@@ -256,7 +288,7 @@ impl Places {
         let Some(aside) = self.journal.as_deref().map(aside) else {
             return;
         };
-        if matches!(storage.stat(&aside), Ok(Some(_)))
+        if matches!(is_ours(storage, &aside), Ok(true))
             && let Err(error) = storage.remove(&aside)
         {
             tracing::warn!(target: "tosget::checkpoint", path = %aside.display(), %error, "a journal that was set aside was left behind");
@@ -277,11 +309,103 @@ pub(crate) fn aside(journal: &Path) -> PathBuf {
     journal.with_file_name(aside)
 }
 
-/// The directory that holds a file's name.
-pub(crate) fn directory_of(path: &Path) -> &Path {
-    match path.parent() {
-        Some(parent) if !parent.as_os_str().is_empty() => parent,
-        _ => Path::new("."),
+/// Gives a journal that can't be used another name, and returns that. What somebody else has put there stays: then the
+/// journal is removed.
+pub(crate) fn set_aside(storage: &dyn Storage, journal: &Path) -> io::Result<Option<PathBuf>> {
+    let aside = aside(journal);
+    if storage.stat(&aside)?.is_none() || is_ours(storage, &aside)? {
+        storage.rename(journal, &aside)?;
+        return Ok(Some(aside));
+    }
+    if !is_ours(storage, journal)? {
+        return Err(io::ErrorKind::AlreadyExists.into());
+    }
+    storage.remove(journal)?;
+    Ok(None)
+}
+
+/// Whether we wrote what is at a journal's path. What has one of our names may be damaged, and says nothing after a power cut.
+fn is_ours(storage: &dyn Storage, path: &Path) -> io::Result<bool> {
+    match storage.stat(path)? {
+        Some(stat) if stat.kind == FileKind::File => {}
+        _ => return Ok(false),
+    }
+    let mut start = [0; 512];
+    let len = storage.open(path, OpenMode::Read)?.read_at(&mut start, 0)?;
+    let start = &start[..len];
+    let says_nothing = start.iter().all(|&byte| byte == 0);
+    let has_our_name = path.file_name().is_some_and(is_reserved);
+    Ok(is_journal(start) || has_our_name && (says_nothing || was_journal(start)))
+}
+
+/// Where a journal that the caller named is written before it gets that name. So nothing under that name is half a journal.
+pub(crate) fn unnamed(journal: &Path) -> PathBuf {
+    let name = journal.file_name().unwrap_or_default();
+    let hidden = hidden_stem(name, name.as_encoded_bytes());
+    journal.with_file_name(format!("{hidden}.{JOURNAL}.{NEW}"))
+}
+
+/// What the file system says of a path, so that two spellings of one file are known for it.
+struct Whereabouts {
+    /// The file that is there.
+    file: Option<FileId>,
+    /// The deepest directory on the way that is there …
+    directory: Option<FileId>,
+    /// … and the names below it.
+    below: Vec<OsString>,
+}
+
+impl Whereabouts {
+    fn of(storage: &dyn Storage, path: &Path) -> Result<Self, BadDestination> {
+        let (directory, mut below) = Self::of_directory(storage, directory_of(path))?;
+        below.extend(path.file_name().map(OsStr::to_owned));
+        Ok(Self {
+            file: follow(storage, path)?,
+            directory,
+            below,
+        })
+    }
+
+    /// Goes by the file system's word as far as there is something, since links may be on the way; what is missing will be made
+    /// of plain directories.
+    fn of_directory(
+        storage: &dyn Storage,
+        directory: &Path,
+    ) -> Result<(Option<FileId>, Vec<OsString>), BadDestination> {
+        let (mut there, mut id, mut missing) = (PathBuf::new(), None, Vec::new());
+        for component in directory.components() {
+            match component {
+                Component::ParentDir if missing.pop().is_some() => continue,
+                Component::Normal(name) if !missing.is_empty() => missing.push(name.to_owned()),
+                component => {
+                    let next = there.join(component);
+                    match follow(storage, &next)? {
+                        Some(found) => (there, id) = (next, Some(found)),
+                        None => missing.push(component.as_os_str().to_owned()),
+                    }
+                }
+            }
+        }
+        Ok((id, missing))
+    }
+
+    fn is_same(&self, other: &Self) -> bool {
+        self.file.is_some() && self.file == other.file
+            || (self.directory, &self.below) == (other.directory, &other.below)
+    }
+}
+
+/// What is at the end of a path. Where that can't be told because nothing can be there, nothing is.
+fn follow(storage: &dyn Storage, path: &Path) -> Result<Option<FileId>, BadDestination> {
+    match storage.follow(path) {
+        Ok(stat) => Ok(stat.map(|stat| stat.id)),
+        Err(error) if error.kind() == io::ErrorKind::NotADirectory => Ok(None),
+        // Our own files are not opened through links, so this is refused by name later on.
+        Err(_) if matches!(storage.stat(path), Ok(Some(_))) => Ok(None),
+        Err(source) => Err(BadDestination::Look {
+            path: Shown(path).to_string(),
+            source,
+        }),
     }
 }
 
@@ -445,7 +569,7 @@ mod tests {
             &CheckpointPlace::At("./out.bin".into()),
         );
         assert!(
-            matches!(result, Err(BadDestination::CheckpointIsDestination(_))),
+            matches!(result, Err(BadDestination::CheckpointIsDestination { .. })),
             "{result:?}"
         );
     }

@@ -66,6 +66,8 @@ impl TemporaryFile {
             let locked = open_locked(&**storage, path, OpenMode::Existing);
             match locked.map_err(|error| Error::disk("open the temporary file", path, error))? {
                 Locked::Ours(file) => {
+                    refuse_second_name(&*file)
+                        .map_err(|error| Error::disk("use the temporary file", path, error))?;
                     let directory = open_directory(&**storage, path)?;
                     return Ok(OpenTemporary::Ours(Self::new(storage, path, file, directory)));
                 }
@@ -258,4 +260,15 @@ fn open_directory(storage: &dyn Storage, path: &Path) -> Result<Option<Directory
     storage
         .open_dir(directory)
         .map_err(|error| Error::disk("open", directory, error))
+}
+
+/// What is written to a file that has another name as well shows there too: in a copy of the directory that is made of links, or
+/// in a file that somebody wants us to overwrite.
+fn refuse_second_name(file: &dyn StoredFile) -> io::Result<()> {
+    if file.stat()?.names <= 1 {
+        return Ok(());
+    }
+    Err(io::Error::other(
+        "it has another name as well, so what is written to it would alter somebody's file",
+    ))
 }

@@ -1,6 +1,8 @@
 //! Where an object is saved, and where it never is.
 
 use std::fs;
+use std::os::unix::fs::{FileTypeExt, symlink};
+use std::os::unix::net::UnixListener;
 
 use crate::stage::{BUCKET, Stage};
 
@@ -83,4 +85,132 @@ fn no_key_writes_outside_of_the_directory() {
         stage.run(&["get", &format!("tos://bkt/{key}")]).ends_with(2);
         assert_eq!(stage.files(), [""; 0], "{key}");
     }
+}
+
+/// All of it as root too, who could.
+#[test]
+fn what_is_or_leads_to_no_file_is_refused_and_stays_as_it_is() {
+    let stage = stage_with("a/null");
+    let list = stage.path("list");
+    fs::write(&list, "tos://bkt/a/null\n").expect("written");
+    let link = |to: &str, name: &str| symlink(to, stage.path(name)).expect("linked");
+    fs::create_dir(stage.path("a")).expect("created");
+    link("/dev/null", "a/null");
+    link("a/null", "chain");
+    link("/proc/self/fd/1", "proc");
+    link("/dev/stdout", "stdout");
+    let _socket = UnixListener::bind(stage.path("socket")).expect("bound");
+    link("socket", "to-socket");
+    let pipe = stage.path("pipe");
+    let made = std::process::Command::new("mkfifo").arg(&pipe).status();
+    assert!(made.expect("it is everywhere").success());
+    link("pipe", "to-pipe");
+    let files = stage.files();
+    for destination in [
+        "/dev/null",
+        "a/null",
+        "chain",
+        "proc",
+        "/proc/self/cmdline",
+        "stdout",
+        "socket",
+        "to-socket",
+        "pipe",
+        "to-pipe",
+        "./",
+        "/dev/stdout",
+        "/dev/stderr",
+        "/dev/fd/1",
+        "/proc/self/fd/1",
+        "/proc/sys/kernel/domainname",
+    ] {
+        let ran = stage.run(&["get", "tos://bkt/a/null", destination]).ends_with(2);
+        assert!(!ran.stdout.contains("content"), "{ran:?}");
+        ran.says("which no file can take the place of").says("hint: ");
+    }
+    let ran = stage.run(&["batch", "list"]).ends_with(2);
+    ran.says("which no file can take the place of");
+    // Where standard output is a file.
+    let output = fs::File::create(stage.path("output")).expect("created");
+    let status = stage
+        .command(&["get", "tos://bkt/a/null", "/dev/stdout"])
+        .stdout(output)
+        .status();
+    assert_eq!(status.expect("it runs").code(), Some(2));
+    fs::remove_file(stage.path("output")).expect("still there");
+    assert_eq!(stage.files(), files);
+    assert_eq!(stage.emulator.stats().requests, 0);
+    let kind = |path: &str| fs::symlink_metadata(path).expect("there").file_type();
+    assert!(kind("/dev/null").is_char_device() && kind("/dev/stdout").is_symlink());
+    assert!(kind(&pipe.display().to_string()).is_fifo());
+}
+
+#[test]
+fn standard_output_is_no_destination_and_a_file_of_its_name_is() {
+    let stage = stage_with("k");
+    let ran = stage.run(&["get", "tos://bkt/k", "-"]).ends_with(2);
+    ran.says("standard output").says("use cat; ./- is a file");
+    assert_eq!(stage.files(), [""; 0]);
+    stage.run(&["get", "tos://bkt/k", "./-"]).ends_with(0);
+    assert_eq!(stage.read("-"), b"content");
+}
+
+#[test]
+fn no_object_is_saved_over_what_the_command_itself_reads_or_writes() {
+    let stage = stage_with("keys/secret");
+    fs::create_dir(stage.path("keys")).expect("created");
+    fs::write(stage.path("keys/secret"), "k".repeat(32)).expect("written");
+    fs::hard_link(stage.path("keys/secret"), stage.path("hard")).expect("linked");
+    for destination in ["keys/secret", "./", "keys/../hard"] {
+        let flag = ["--ssec-key-file", "keys/secret"];
+        let get = ["get", "tos://bkt/keys/secret", destination, flag[0], flag[1]];
+        let ran = stage.run(&get).ends_with(2);
+        ran.says("this is the file with the object's key");
+        for flag in ["--ca-file", "--client-key", "--client-cert"] {
+            let (first, second) = ("--client-key", "--client-cert");
+            let mut get = vec!["get", "tos://bkt/keys/secret", destination, flag, "keys/secret"];
+            if flag != "--ca-file" {
+                get.extend([if flag == first { second } else { first }, "other"]);
+            }
+            stage.run(&get).ends_with(2).says("this is the ");
+        }
+    }
+    fs::write(stage.path("keys/secret"), "tos://bkt/keys/secret\n").expect("written");
+    let ran = stage.run(&["batch", "keys/secret", "."]).ends_with(2);
+    ran.says("this is the list");
+    for is_error in [false, true] {
+        let output = fs::File::create(stage.path("hard")).expect("there");
+        let mut command = stage.command(&["get", "tos://bkt/keys/secret", "hard", "--json"]);
+        if is_error {
+            command.stderr(output);
+        } else {
+            command.stdout(output);
+        }
+        assert_eq!(command.status().expect("it runs").code(), Some(2));
+    }
+    assert_eq!(stage.emulator.stats().requests, 0);
+}
+
+#[test]
+fn a_path_that_can_not_be_looked_at_says_why() {
+    let stage = stage_with("k");
+    fs::write(stage.path("file"), "content").expect("written");
+    symlink("loop", stage.path("loop")).expect("linked");
+    let long = format!("{}/k", "x".repeat(300));
+    for (destination, why) in [
+        ("file/q/p", "ot a directory"),
+        ("loop/q", "ymbolic link"),
+        (&long, "name too long"),
+    ] {
+        let ran = stage.run(&["get", "tos://bkt/k", destination]).ends_with(2);
+        ran.says("could not look at").says(why);
+        let ran = stage
+            .run(&["get", "tos://bkt/k", destination, "--json"])
+            .ends_with(2);
+        assert!(ran.json().to_string().contains(why), "{ran:?}");
+        let ran = stage.run(&["get", "tos://bkt/k", "out", "--checkpoint-file", destination]);
+        assert_ne!(ran.code, Some(0));
+        ran.says(why);
+    }
+    assert_eq!(stage.emulator.stats().requests, 0);
 }

@@ -2,6 +2,7 @@
 #![cfg(unix)]
 
 mod batch;
+mod checkpoint_files;
 mod conditions;
 mod connections;
 mod demo;

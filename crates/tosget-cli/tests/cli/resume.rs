@@ -1,7 +1,7 @@
 //! Killed again and again, with other settings each time, a download ends with the same file, and fetches hardly
 //! anything twice.
 
-use crate::stage::{MIB, Stage, assert_is_big_object};
+use crate::stage::{MIB, Running, Stage, assert_is_big_object};
 
 const SIZE: u64 = 96 * MIB;
 const KILLS: u64 = 6;
@@ -46,6 +46,38 @@ fn kills_at_random_moments_cost_little_and_nothing_is_wrong() {
         sent <= most,
         "{sent} bytes were sent, at most {most} were expected, with {kills} kills"
     );
+}
+
+#[test]
+fn a_part_as_large_as_the_object_is_gone_on_with_after_kills() {
+    for (size, kills, step) in [(9 * MIB, 1, 8 * MIB), (64 * MIB, 5, 10 * MIB)] {
+        for task_num in ["1", "8"] {
+            let stage = Stage::with_big_object(size);
+            stage.slow_down(size / 2);
+            let get = ["get", "tos://bkt/big", "--part-size", "1GiB"];
+            for _ in 0..kills {
+                let mut command = stage.command(&get);
+                let mut running = Running::start(command.args(["--task-num", task_num]));
+                let goal = stage.sent() + step;
+                while stage.sent() < goal && !running.has_ended() {
+                    std::thread::yield_now();
+                }
+                assert!(!running.has_ended());
+                running.kill();
+                stage.wait_for_silence();
+            }
+            stage.full_speed();
+            stage.run(&get).ends_with(0);
+            assert_is_big_object(&stage.path("big"), size);
+            assert_eq!(stage.files(), ["big"]);
+            // What the emulator gave to the kernel counts as sent.
+            let (sent, most) = (stage.sent(), size + kills * 4 * MIB);
+            assert!(
+                sent <= most,
+                "{sent} bytes were sent, at most {most} were expected"
+            );
+        }
+    }
 }
 
 #[test]

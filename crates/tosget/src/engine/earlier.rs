@@ -60,7 +60,7 @@ impl Earlier {
         let Some(journal) = &earlier.journal else {
             return Ok(earlier);
         };
-        earlier.refuse_anothers_journal(spec, places)?;
+        earlier.refuse_what_is_not_ours(spec, places)?;
         if let Some(last) = &journal.last_owner {
             match liveness(&current_owner(&*engine.storage, [0; 16]), last) {
                 Liveness::Gone => {}
@@ -120,25 +120,32 @@ impl Earlier {
         Ok(Self { temporary, journal })
     }
 
-    /// A checkpoint file that the caller named may be in use for another download: its progress is not ours to drop.
-    fn refuse_anothers_journal(&self, spec: &Spec, places: &Places) -> Result<(), Error> {
-        let header = self
-            .journal
-            .as_ref()
-            .and_then(|journal| journal.header.as_ref().ok());
-        let (true, Some(header)) = (places.journal_is_named, header) else {
+    /// A checkpoint file that the caller named may be anything: somebody's data, or the progress of another download. It is
+    /// not ours to change.
+    fn refuse_what_is_not_ours(&self, spec: &Spec, places: &Places) -> Result<(), Error> {
+        let (true, Some(journal), Some(path)) = (places.journal_is_named, &self.journal, &places.journal)
+        else {
             return Ok(());
         };
-        let identity = &header.identity;
-        if identity.destination == path_text(&places.destination) {
-            return Ok(());
-        }
+        let reason = match &journal.header {
+            Err(damage) => format!("can't be used, and is left as it is: {damage}"),
+            Ok(header) => {
+                let (identity, wanted) = (&header.identity, &spec.object);
+                let found = identity.object_id();
+                let is_ours = identity.destination == path_text(&places.destination)
+                    && (&found.url, &found.bucket, &found.key, &found.version_id)
+                        == (&wanted.url, &wanted.bucket, &wanted.key, &wanted.version_id);
+                if is_ours {
+                    return Ok(());
+                }
+                let destination = crate::object::Printable(&identity.destination);
+                format!("belongs to the download of {found} to {destination}")
+            }
+        };
         let message = format!(
-            "can't download {}: the checkpoint file {} belongs to the download of {} to {}",
+            "can't download {}: the checkpoint file {} {reason}",
             spec.object,
-            Shown(places.journal.as_deref().unwrap_or(&places.destination)),
-            identity.object_id(),
-            crate::object::Printable(&identity.destination),
+            Shown(path)
         );
         let hint = "name another checkpoint file, or a directory: there each destination has its own";
         Err(Error::new(ErrorKind::Checkpoint, message).with_hint(hint))

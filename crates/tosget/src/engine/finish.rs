@@ -5,7 +5,7 @@ use std::time::Instant;
 
 use super::prepare::Session;
 use super::{Spec, blocking, canceled, output};
-use crate::destination::aside;
+use crate::destination::set_aside;
 use crate::error::{Error, ErrorKind, Shown};
 use crate::outcome::DownloadFileOutput;
 use crate::temporary::Durable;
@@ -111,13 +111,12 @@ impl Session {
     /// Keeps the journal under another name, for whoever wants to know; returns that name.
     pub(super) async fn set_journal_aside(&mut self) -> Option<PathBuf> {
         let journal = self.recorder.path()?;
-        let aside = aside(&journal);
         self.recorder.close();
-        let (storage, to) = (self.engine.storage.clone(), aside.clone());
-        let renamed = blocking(move || storage.rename(&journal, &to)).await;
-        if let Err(error) = &renamed {
+        let storage = self.engine.storage.clone();
+        let set_aside = blocking(move || set_aside(&*storage, &journal)).await;
+        set_aside.unwrap_or_else(|error| {
             tracing::warn!(target: "tosget::checkpoint", %error, "a journal that must not be used again could not be set aside");
-        }
-        renamed.is_ok().then_some(aside)
+            None
+        })
     }
 }

@@ -236,10 +236,9 @@ impl Engine {
                     }
                 }
             });
-        resolved.await.map_err(|bad| {
-            Error::invalid_argument(format!("can't download {}: {bad}", spec.object))
-                .with_hint_for_destination(&bad)
-        })
+        resolved
+            .await
+            .map_err(|bad| Error::bad_destination(&spec.object, bad))
     }
 
     /// A key that ends in a slash stands for a directory: the object must exist, but nothing is fetched.
@@ -283,16 +282,28 @@ enum Resolved {
 }
 
 impl Error {
-    fn with_hint_for_destination(self, bad: &BadDestination) -> Self {
+    fn bad_destination(object: &ObjectId, bad: BadDestination) -> Self {
+        let hint = match &bad {
+            BadDestination::LeavesDirectory { .. } | BadDestination::Nameless => {
+                Some("name the file to write to, instead of a directory")
+            }
+            BadDestination::IsADirectory(_) => Some("end the path with a slash to save the object below it"),
+            BadDestination::NotAFile(_) => {
+                Some("download to a file, and write that to where the bytes shall go, with cat for instance")
+            }
+            BadDestination::CheckpointIsDestination { .. } => {
+                Some("name another checkpoint file, or a directory: there each destination has its own")
+            }
+            _ => None,
+        };
+        let error = Self::invalid_argument(format!("can't download {object}: {bad}"));
+        let error = match hint {
+            Some(hint) => error.with_hint(hint),
+            None => error,
+        };
         match bad {
-            BadDestination::LeavesDirectory { .. } => {
-                self.with_hint("name the file to write to, instead of a directory")
-            }
-            BadDestination::Nameless => self.with_hint("name the file to write to, instead of a directory"),
-            BadDestination::IsADirectory(_) => {
-                self.with_hint("end the path with a slash to save the object below it")
-            }
-            _ => self,
+            BadDestination::Look { source, .. } => error.with_source(source),
+            _ => error,
         }
     }
 }

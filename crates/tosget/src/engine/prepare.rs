@@ -1,8 +1,8 @@
 //! Between the first answer and the first byte written: decide what of the earlier run is used, and have the temporary
 //! file and the journal ready.
 
+use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 use std::time::{Instant, SystemTime};
 
 use super::earlier::{Earlier, LeftTemporary, held};
@@ -11,7 +11,7 @@ use super::recorder::Recorder;
 use super::{Engine, Recheck, Spec, blocking, output};
 use crate::checksum::Crc64;
 use crate::coverage::{Coverage, Segment, Standing};
-use crate::destination::{Places, aside, directory_of, path_text};
+use crate::destination::{Places, directory_of, path_text, set_aside, unnamed};
 use crate::error::{Error, Shown};
 use crate::events::{DownloadEventType, Narrator};
 use crate::journal::format::{Identity, Record};
@@ -20,9 +20,12 @@ use crate::object::HeadObjectOutput;
 use crate::outcome::DownloadFileOutput;
 use crate::plan::part_count;
 use crate::range::ByteRange;
-use crate::storage::{FileKind, OpenMode, Storage};
+use crate::storage::{FileKind, Locked, OpenMode, Storage, open_locked};
 use crate::temporary::{OpenTemporary, TemporaryFile};
 use crate::verify::{Pin, Verification};
+
+/// What is larger gets a journal though it comes in one part: this much takes a second or more to fetch again.
+const ALWAYS_KEPT: u64 = 8 << 20;
 
 /// A download whose files are open and locked, ready to take bytes.
 #[derive(Debug)]
@@ -290,12 +293,10 @@ impl Preparation {
         let (Some(_), Some(path)) = (earlier.journal.take(), &self.places.journal) else {
             return Ok(());
         };
-        let aside = aside(path);
-        tracing::warn!(target: "tosget::checkpoint", journal = %Shown(path), aside = %Shown(&aside), reason, "the checkpoint can't be used, starting afresh");
-        self.engine
-            .storage
-            .rename(path, &aside)
-            .map_err(|error| Error::disk("set aside", path, error))
+        tracing::warn!(target: "tosget::checkpoint", journal = %Shown(path), reason, "the checkpoint can't be used, starting afresh");
+        let set_aside = set_aside(&*self.engine.storage, path);
+        set_aside.map_err(|error| Error::disk("set aside", path, error))?;
+        Ok(())
     }
 
     fn create_directories(&self) -> Result<(), Error> {
@@ -375,14 +376,14 @@ impl Preparation {
             .map_err(|error| Error::disk("take over the checkpoint", path, error))
     }
 
-    /// A journal for an object that is worth one: what is not larger than a part comes in one request, whole or not.
+    /// A journal for an object that is worth one.
     fn create_journal(&self) -> Result<Option<Journal>, Error> {
         let size = self.probed.pin.fingerprint.size;
         let Some(path) = self
             .places
             .journal
             .as_deref()
-            .filter(|_| size > self.spec.part_size.get())
+            .filter(|_| size > self.spec.part_size.get().min(ALWAYS_KEPT))
         else {
             return Ok(None);
         };
@@ -396,18 +397,41 @@ impl Preparation {
             object: (&self.probed.pin.fingerprint).into(),
             destination: path_text(&self.places.destination),
         };
-        let storage: &Arc<dyn Storage> = &self.engine.storage;
-        let created = Journal::create(
-            &**storage,
-            path,
-            &identity,
-            current_owner(&**storage, token()),
-            fastrand::u64(..),
-        );
+        let created = if self.places.journal_is_named {
+            self.create_named(path, &identity)
+        } else {
+            self.create_journal_at(path, &identity)
+        };
         match created.map_err(|error| Error::disk("create the checkpoint", path, error))? {
             Some(journal) => Ok(Some(journal)),
             None => Err(held(&self.places, None)),
         }
+    }
+
+    fn create_journal_at(&self, path: &Path, identity: &Identity) -> io::Result<Option<Journal>> {
+        let storage = &*self.engine.storage;
+        let owner = current_owner(storage, token());
+        Journal::create(storage, path, identity, owner, fastrand::u64(..))
+    }
+
+    /// A file that the caller named is a journal from the first moment on, or the next run could not tell that it is ours.
+    fn create_named(&self, path: &Path, identity: &Identity) -> io::Result<Option<Journal>> {
+        let (storage, unnamed) = (&*self.engine.storage, unnamed(path));
+        if let Locked::Ours(_) = open_locked(storage, &unnamed, OpenMode::Existing)? {
+            // A run was killed before it could give it its name.
+            storage.remove(&unnamed)?;
+        }
+        let Some(journal) = self.create_journal_at(&unnamed, identity)? else {
+            return Ok(None);
+        };
+        let named = journal.named(storage, path)?;
+        // Only now it shows where a file system takes two names for one.
+        if storage.follow(&self.places.destination)?.map(|stat| stat.id) == Some(named.id()?) {
+            storage.remove(path)?;
+            let reason = "it is the destination itself, by another spelling of its name";
+            return Err(io::Error::new(io::ErrorKind::InvalidInput, reason));
+        }
+        Ok(Some(named))
     }
 }
 
@@ -418,7 +442,7 @@ fn token() -> [u8; 16] {
 /// The run that committed the file may not have been asked for the object's time, as this one is. It is late for an error: the
 /// download is done, and no journal is left that a next run could go by.
 pub(super) fn set_modified(storage: &dyn Storage, path: &Path, time: SystemTime) {
-    let file = storage.open(path, OpenMode::Existing);
+    let file = storage.open(path, OpenMode::Read);
     if let Err(error) = file.and_then(|file| file.set_modified(time)) {
         tracing::warn!(target: "tosget::download", path = %Shown(path), %error, "the modification time could not be set");
     }

@@ -72,7 +72,7 @@ impl Engine {
     /// Of the file at `path`, if it can be read and has this length.
     async fn crc_of(&self, path: &Path, len: u64) -> Option<Crc64> {
         let (storage, path) = (self.storage.clone(), path.to_owned());
-        let opened = blocking(move || storage.open(&path, OpenMode::Existing)).await;
+        let opened = blocking(move || storage.open(&path, OpenMode::Read)).await;
         let file = opened.ok()?;
         let (mut crc, mut at) = (RunningCrc64::new(), 0);
         while at < len {

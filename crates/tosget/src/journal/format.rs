@@ -161,12 +161,23 @@ pub(super) fn lay_out_header(json: &[u8], nonce: u64, owner: &OwnerBlock) -> Opt
     Some(bytes)
 }
 
+/// Whether a file that begins so is a journal, in whatever state or version.
+pub(crate) fn is_journal(start: &[u8]) -> bool {
+    start.starts_with(&MAGIC)
+}
+
+/// Whether it may have been one before it was damaged or cut off.
+pub(crate) fn was_journal(start: &[u8]) -> bool {
+    let alike = start.iter().zip(MAGIC).filter(|(found, wanted)| *found == wanted);
+    2 * alike.count() > MAGIC.len().min(start.len())
+}
+
 /// Reads a header from the first bytes of a file ([`MAX_HEADER_LEN`] of them, or all there are).
 pub(crate) fn decode_header(bytes: &[u8]) -> Result<Header, Damage> {
     if bytes.is_empty() {
         return Err(Damage::Empty);
     }
-    if !bytes.starts_with(&MAGIC) {
+    if !is_journal(bytes) {
         return Err(Damage::NotAJournal);
     }
     let version = u32_at(bytes, VERSION_AT).ok_or(Damage::CutOff)?;

@@ -13,7 +13,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use crate::coverage::Coverage;
-use crate::storage::{Locked, OpenMode, Stat, Storage, StoredFile, open_locked};
+use crate::storage::{FileId, Locked, OpenMode, Stat, Storage, StoredFile, open_locked};
 
 use format::{
     Damage, Header, Identity, MAX_HEADER_LEN, OWNER_AT, OWNER_LEN, Owner, OwnerBlock, OwnerState, RECORD_LEN,
@@ -91,6 +91,16 @@ impl Journal {
         }))
     }
 
+    /// Gives the journal the name that it was made for, which nobody must have yet.
+    pub(crate) fn named(mut self, storage: &dyn Storage, path: &Path) -> io::Result<Self> {
+        if storage.stat(path)?.is_some() {
+            return Err(io::ErrorKind::AlreadyExists.into());
+        }
+        storage.rename(&self.path, path)?;
+        path.clone_into(&mut self.path);
+        Ok(self)
+    }
+
     /// Appends records in one write.
     pub(crate) fn append(&mut self, records: &[Record]) -> io::Result<()> {
         let mut bytes = Vec::with_capacity(records.len() * RECORD_LEN);
@@ -125,6 +135,10 @@ impl Journal {
     pub(crate) fn release(&mut self, temporary: Stat) -> io::Result<()> {
         self.beat += 1;
         self.write_owner(OwnerState::Released(temporary.into()))
+    }
+
+    pub(crate) fn id(&self) -> io::Result<FileId> {
+        self.file.stat().map(|stat| stat.id)
     }
 
     pub(crate) fn path(&self) -> &Path {

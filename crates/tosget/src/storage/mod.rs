@@ -20,6 +20,10 @@ pub(crate) trait Storage: Send + Sync + fmt::Debug {
     /// What is at `path`; `None` when nothing is. Does not follow a symbolic link at its end.
     fn stat(&self, path: &Path) -> io::Result<Option<Stat>>;
 
+    /// The same, at the end of the links that `path` leads through. What only looks like a file, as an entry of `/proc` does, is
+    /// [`FileKind::Other`].
+    fn follow(&self, path: &Path) -> io::Result<Option<Stat>>;
+
     /// Creates a directory and those above it; an existing one is fine.
     fn create_dir_all(&self, path: &Path) -> io::Result<()>;
 
@@ -78,6 +82,8 @@ pub(crate) trait StoredFile: Send + Sync + fmt::Debug {
 pub(crate) enum OpenMode {
     /// It must exist.
     Existing,
+    /// It must exist, and is only read.
+    Read,
     /// It must not exist. Created readable and writable by its owner and group rules as any other file.
     CreateNew,
 }
@@ -96,6 +102,8 @@ pub(crate) enum Allocation {
 pub(crate) struct Stat {
     pub(crate) kind: FileKind,
     pub(crate) id: FileId,
+    /// How many names the file has; 1 where the platform does not tell.
+    pub(crate) names: u64,
     /// Length in bytes.
     pub(crate) len: u64,
     /// Last modification of the content, in nanoseconds since the Unix epoch.
@@ -122,9 +130,25 @@ pub(crate) struct FileId {
     pub(crate) inode: u64,
 }
 
+/// The directory that holds a file's name.
+pub(crate) fn directory_of(path: &Path) -> &Path {
+    match path.parent() {
+        Some(parent) if !parent.as_os_str().is_empty() => parent,
+        _ => Path::new("."),
+    }
+}
+
 /// Opens `path` and takes its lock, making sure that the name still means the locked file: its former owner may
 /// have renamed or removed it between our open and our lock.
 pub(crate) fn open_locked(storage: &dyn Storage, path: &Path, mode: OpenMode) -> io::Result<Locked> {
+    // To open a device can have effects, and to open a pipe can take for ever.
+    if mode == OpenMode::Existing {
+        match storage.stat(path)? {
+            None => return Ok(Locked::Absent),
+            Some(stat) if stat.kind != FileKind::File => return Err(io::Error::other(NOT_A_FILE)),
+            Some(_) => {}
+        }
+    }
     let file = match storage.open(path, mode) {
         Ok(file) => file,
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Locked::Absent),
@@ -138,6 +162,9 @@ pub(crate) fn open_locked(storage: &dyn Storage, path: &Path, mode: OpenMode) ->
         _ => Ok(Locked::Moved),
     }
 }
+
+/// Why something that has one of our names is left alone.
+const NOT_A_FILE: &str = "it is not a plain file, so it is not tosget's";
 
 /// What came of [`open_locked`].
 #[derive(Debug)]

@@ -10,7 +10,7 @@ use std::time::SystemTime;
 
 use crate::error::shortage::Shortage;
 
-use super::{Allocation, FileId, FileKind, OpenMode, Stat, Storage, StoredFile};
+use super::{Allocation, FileId, FileKind, OpenMode, Stat, Storage, StoredFile, directory_of};
 
 /// The file systems that the operating system has mounted.
 #[derive(Clone, Copy, Debug, Default)]
@@ -21,7 +21,7 @@ impl Storage for SystemStorage {
         let mut options = OpenOptions::new();
         options
             .read(true)
-            .write(true)
+            .write(mode != OpenMode::Read)
             .create_new(mode == OpenMode::CreateNew);
         #[cfg(unix)]
         {
@@ -38,6 +38,20 @@ impl Storage for SystemStorage {
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
             Err(error) => Err(error),
         }
+    }
+
+    fn follow(&self, path: &Path) -> io::Result<Option<Stat>> {
+        let stat = match fs::metadata(path) {
+            Ok(metadata) => stat_of(&metadata),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+            Err(error) => return Err(error),
+        };
+        let kind = if leads_through_proc(path) {
+            FileKind::Other
+        } else {
+            stat.kind
+        };
+        Ok(Some(Stat { kind, ..stat }))
     }
 
     fn create_dir_all(&self, path: &Path) -> io::Result<()> {
@@ -268,6 +282,33 @@ fn free_memory(file: &File) -> io::Result<Option<u64>> {
     Ok(Some(free.saturating_add(file.metadata()?.blocks() * 512)))
 }
 
+/// Whether a path is, or leads through, an entry of `/proc`: that of an open file shows what the file is, and to give it
+/// another file is not to write to it.
+#[cfg(target_os = "linux")]
+fn leads_through_proc(path: &Path) -> bool {
+    /// `PROC_SUPER_MAGIC` of linux/magic.h.
+    const PROC: u64 = 0x9fa0;
+    /// As many as the kernel follows (path_resolution(7)).
+    const MOST_LINKS: usize = 40;
+    let mut at = path.to_owned();
+    for _ in 0..MOST_LINKS {
+        let directory = directory_of(&at);
+        if rustix::fs::statfs(directory).is_ok_and(|system| system.f_type as u64 == PROC) {
+            return true;
+        }
+        let Ok(target) = fs::read_link(&at) else {
+            return false;
+        };
+        at = directory.join(target);
+    }
+    false
+}
+
+#[cfg(not(target_os = "linux"))]
+fn leads_through_proc(_path: &Path) -> bool {
+    false
+}
+
 #[cfg(unix)]
 fn read_some(file: &File, buffer: &mut [u8], offset: u64) -> io::Result<usize> {
     std::os::unix::fs::FileExt::read_at(file, buffer, offset)
@@ -292,6 +333,7 @@ fn stat_of(metadata: &fs::Metadata) -> Stat {
             device: metadata.dev(),
             inode: metadata.ino(),
         },
+        names: metadata.nlink(),
         len: metadata.len(),
         modified_ns: nanoseconds(metadata.mtime(), metadata.mtime_nsec()),
         changed_ns: nanoseconds(metadata.ctime(), metadata.ctime_nsec()),
@@ -314,6 +356,7 @@ fn stat_of(metadata: &fs::Metadata) -> Stat {
             device: 0,
             inode: metadata.creation_time(),
         },
+        names: 1,
         len: metadata.len(),
         modified_ns: nanoseconds(metadata.last_write_time()),
         changed_ns: 0,
@@ -476,6 +519,9 @@ mod tests {
             }
             fn stat(&self, path: &Path) -> io::Result<Option<Stat>> {
                 SystemStorage.stat(path)
+            }
+            fn follow(&self, path: &Path) -> io::Result<Option<Stat>> {
+                SystemStorage.follow(path)
             }
             fn create_dir_all(&self, path: &Path) -> io::Result<()> {
                 SystemStorage.create_dir_all(path)

@@ -163,6 +163,11 @@ impl Storage for FaultyStorage {
         SystemStorage.stat(path)
     }
 
+    fn follow(&self, path: &Path) -> io::Result<Option<Stat>> {
+        self.fuse.burn()?;
+        SystemStorage.follow(path)
+    }
+
     fn create_dir_all(&self, path: &Path) -> io::Result<()> {
         self.fuse.burn()?;
         SystemStorage.create_dir_all(path)

@@ -55,6 +55,10 @@ impl Storage for HookedStorage {
         SystemStorage.stat(path)
     }
 
+    fn follow(&self, path: &Path) -> io::Result<Option<Stat>> {
+        SystemStorage.follow(path)
+    }
+
     fn create_dir_all(&self, path: &Path) -> io::Result<()> {
         SystemStorage.create_dir_all(path)
     }

@@ -212,8 +212,8 @@ impl Storage for Disk {
         let mut platters = self.call()?;
         let inode = match (platters.inode(path), mode) {
             (Ok(_), OpenMode::CreateNew) => return Err(io::ErrorKind::AlreadyExists.into()),
-            (Err(error), OpenMode::Existing) => return Err(error),
-            (Ok(inode), OpenMode::Existing) => inode,
+            (Err(error), OpenMode::Existing | OpenMode::Read) => return Err(error),
+            (Ok(inode), OpenMode::Existing | OpenMode::Read) => inode,
             (Err(_), OpenMode::CreateNew) => {
                 let inode = platters.next_inode;
                 platters.next_inode += 1;
@@ -233,6 +233,11 @@ impl Storage for Disk {
     fn stat(&self, path: &Path) -> io::Result<Option<Stat>> {
         let platters = self.call()?;
         Ok(platters.names.get(path).map(|inode| stat(&platters, *inode)))
+    }
+
+    /// There are no links.
+    fn follow(&self, path: &Path) -> io::Result<Option<Stat>> {
+        self.stat(path)
     }
 
     fn create_dir_all(&self, _: &Path) -> io::Result<()> {
@@ -374,6 +379,7 @@ fn stat(platters: &Platters, inode: u64) -> Stat {
     Stat {
         kind: FileKind::File,
         id: FileId { device: 1, inode },
+        names: 1,
         len: file.live.len() as u64,
         modified_ns: file.modified,
         changed_ns: file.changed,

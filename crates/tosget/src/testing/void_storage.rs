@@ -58,6 +58,10 @@ impl Storage for VoidStorage {
         Ok(SystemStorage.stat(path)?.map(|stat| self.seen(path, stat)))
     }
 
+    fn follow(&self, path: &Path) -> io::Result<Option<Stat>> {
+        SystemStorage.follow(path)
+    }
+
     fn create_dir_all(&self, path: &Path) -> io::Result<()> {
         SystemStorage.create_dir_all(path)
     }
