@@ -54,8 +54,8 @@ impl Conditions {
     /// Names and values of the headers, as HTTP writes them.
     pub(crate) fn headers(&self) -> impl Iterator<Item = (&'static str, String)> {
         [
-            ("if-match", self.if_match.as_ref().map(ETag::to_header)),
-            ("if-none-match", self.if_none_match.as_ref().map(ETag::to_header)),
+            ("if-match", header(self.if_match.as_ref())),
+            ("if-none-match", header(self.if_none_match.as_ref())),
             (
                 "if-modified-since",
                 self.if_modified_since.map(|date| date.to_string()),
@@ -93,6 +93,10 @@ impl Conditions {
     }
 }
 
+fn header(etag: Option<&ETag>) -> Option<String> {
+    etag.map(|etag| etag.to_header().to_owned())
+}
+
 fn named(condition: &str, etag: &ETag) -> String {
     format!("{condition} {}", etag.to_header())
 }
@@ -109,7 +113,7 @@ fn etag(condition: &str, asked: Option<String>) -> Result<Option<ETag>> {
             .all(|byte| byte.is_ascii_graphic() && byte != b'"')
     };
     match ETag::parse(&text).filter(legal) {
-        Some(etag) if etag.as_str() != "*" => Ok(Some(etag)),
+        Some(etag) if etag.as_str() != "*" && !etag.is_weak() => Ok(Some(ETag::quoted(etag.as_str()))),
         _ => Err(Error::invalid_argument(format!(
             "{condition} is {}: it must be one ETag, with or without quotes (no list, no *, no weak one)",
             Printable(&text)

@@ -99,6 +99,11 @@ impl Endpoint {
         self.addressing == Addressing::CustomDomain
     }
 
+    /// Whether the host is one of the service's own.
+    pub(crate) fn is_of_service(&self) -> bool {
+        self.service_name().is_some()
+    }
+
     pub(crate) fn scheme(&self) -> Scheme {
         self.scheme
     }

@@ -84,36 +84,51 @@ impl fmt::Display for Printable<'_> {
     }
 }
 
-/// An entity tag without its quotes, compared as a value.
-#[derive(Clone, PartialEq, Eq, Hash)]
+/// An entity tag: sent back byte for byte as the server wrote it, compared without the quotes around it.
+#[derive(Clone)]
 pub(crate) struct ETag(String);
 
 impl ETag {
-    /// Takes the header's value with or without quotes; `None` where nothing is left.
-    ///
-    /// A weak tag (`W/"…"`) is not taken: RFC 9110 section 13.1.1 lets no weak tag match in `If-Match`.
+    /// Takes the header's value, whatever its quotes; `None` where nothing is between them.
     pub(crate) fn parse(header: &str) -> Option<Self> {
-        let text = header.trim();
-        let opaque = text
-            .strip_prefix('"')
-            .and_then(|rest| rest.strip_suffix('"'))
-            .unwrap_or(text);
-        (!opaque.is_empty() && !text.starts_with("W/")).then(|| Self(opaque.to_owned()))
+        let tag = Self(header.trim().to_owned());
+        (!tag.as_str().is_empty()).then_some(tag)
     }
 
+    /// The tag that RFC 9110 writes for this text, which has no quotes.
+    pub(crate) fn quoted(opaque: &str) -> Self {
+        Self(format!("\"{opaque}\""))
+    }
+
+    /// The text between the quotes, or else all of it.
     pub(crate) fn as_str(&self) -> &str {
+        let inner = self.0.strip_prefix('"').and_then(|rest| rest.strip_suffix('"'));
+        inner.unwrap_or(&self.0)
+    }
+
+    /// The value of a header, as the server wrote it.
+    pub(crate) fn to_header(&self) -> &str {
         &self.0
     }
 
-    /// With quotes, as `If-Match` wants it.
-    pub(crate) fn to_header(&self) -> String {
-        format!("\"{}\"", self.0)
+    /// Whether the same tag may stand for other bytes (RFC 9110 section 8.8.1). It must not match in `If-Match`, though some
+    /// servers let it.
+    pub(crate) fn is_weak(&self) -> bool {
+        self.0.starts_with("W/")
     }
 }
 
+impl PartialEq for ETag {
+    fn eq(&self, other: &Self) -> bool {
+        self.as_str() == other.as_str()
+    }
+}
+
+impl Eq for ETag {}
+
 impl fmt::Debug for ETag {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}", Printable(&self.0))
+        write!(f, "{}", Printable(self.as_str()))
     }
 }
 
@@ -134,9 +149,14 @@ pub(crate) struct Fingerprint {
 }
 
 impl Fingerprint {
-    /// Whether another content would show: the size alone is no proof.
+    /// Whether another content would show: neither the size nor a weak ETag is a proof.
     pub(crate) fn tells_contents_apart(&self) -> bool {
-        self.etag.is_some() || self.crc64.is_some() || self.last_modified.is_some()
+        self.is_identified() || self.last_modified.is_some()
+    }
+
+    /// Whether no other content has this fingerprint, whenever it was written.
+    pub(crate) fn is_identified(&self) -> bool {
+        self.etag.as_ref().is_some_and(|etag| !etag.is_weak()) || self.crc64.is_some()
     }
 }
 
@@ -221,12 +241,25 @@ mod tests {
     #[test]
     fn an_etag_is_the_same_with_and_without_quotes() {
         assert_eq!(ETag::parse("\"abc-2\""), ETag::parse("abc-2"));
-        assert_eq!(
-            ETag::parse("abc").map(|etag| etag.to_header()),
-            Some("\"abc\"".to_owned())
-        );
+        assert_ne!(ETag::parse("W/\"abc-2\""), ETag::parse("abc-2"));
         assert_eq!(ETag::parse("\"\""), None);
-        assert_eq!(ETag::parse("W/\"abc\""), None);
+        assert_eq!(ETag::parse(" "), None);
+    }
+
+    #[test]
+    fn an_etag_goes_back_byte_for_byte_as_it_came() {
+        for (text, shown) in [
+            ("\"abc\"", "abc"),
+            ("abc", "abc"),
+            ("W/\"abc\"", "W/\"abc\""),
+            ("\"abc", "\"abc"),
+            ("'abc'", "'abc'"),
+            ("\"\"abc\"\"", "\"abc\""),
+            ("\"ä\"", "ä"),
+        ] {
+            let etag = ETag::parse(&format!(" {text}\t")).expect("a tag");
+            assert_eq!((etag.to_header(), etag.as_str()), (text, shown));
+        }
     }
 
     #[test]

@@ -24,17 +24,28 @@ pub(crate) struct ResponseHead {
     pub(crate) range_crc_granted: bool,
     /// `x-tos-qos-delay-time` was positive: the service slowed this request down.
     pub(crate) throttled: bool,
+    /// The object's ETag as the server wrote it.
+    pub(crate) etag: Option<ETag>,
     /// What the headers tell about the object. On 206, `content_length` is the total of `Content-Range`.
     pub(crate) object: HeadObjectOutput,
 }
 
 impl ResponseHead {
+    /// Whether the answer is known to be of an object, by the service's word or by anything that identifies one.
+    pub(crate) fn is_of_an_object(&self) -> bool {
+        self.content_range.is_some()
+            || self.etag.is_some()
+            || self.object.last_modified.is_some()
+            || self.object.request_id.is_some()
+            || self.object.hash_crc64ecma.is_some()
+    }
+
     /// What makes this the same object as another read's.
     pub(crate) fn fingerprint(&self) -> Fingerprint {
         let object = &self.object;
         Fingerprint {
             size: object.content_length,
-            etag: object.etag.as_deref().and_then(ETag::parse),
+            etag: self.etag.clone(),
             crc64: object.hash_crc64ecma.map(crate::checksum::Crc64),
             version_id: object.version_id.clone(),
             last_modified: object.last_modified.and_then(epoch_seconds),

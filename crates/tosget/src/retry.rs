@@ -96,7 +96,10 @@ pub(crate) fn is_transient(error: &AttemptError) -> bool {
         // A wrong answer often comes from one bad proxy or cache among many; a changed object stays changed.
         AttemptError::Response(fault) => !matches!(
             fault,
-            ResponseFault::Changed { .. } | ResponseFault::Indistinguishable
+            ResponseFault::Changed { .. }
+                | ResponseFault::Indistinguishable
+                | ResponseFault::OwnValidatorRefused(_)
+                | ResponseFault::NoLength
         ),
     }
 }

@@ -69,7 +69,7 @@ fn partial_range(asked: ByteRange, head: &ResponseHead) -> Result<ByteRange, Res
 }
 
 fn whole_range(asked: ByteRange, head: &ResponseHead) -> Result<Option<ByteRange>, ResponseFault> {
-    let size = head.payload_length.ok_or(ResponseFault::RangeIgnored)?;
+    let size = head.payload_length.ok_or(ResponseFault::NoLength)?;
     if asked.start() != 0 || size > asked.end() || size != head.object.content_length {
         return Err(ResponseFault::RangeIgnored);
     }
@@ -99,6 +99,11 @@ fn wrong_range(asked: ByteRange, sent: Option<ByteRange>) -> ResponseFault {
 /// Something that one side does not tell can't differ, save what pins the object: once seen, it has to be there.
 pub(crate) fn same_object(before: &Fingerprint, now: &Fingerprint) -> Result<(), ResponseFault> {
     let changed = |what, before: String, now: String| Err(ResponseFault::Changed { what, before, now });
+    let has_strong_etag = before.etag.as_ref().is_some_and(|etag| !etag.is_weak());
+    if before.size != now.size && has_strong_etag && before.etag == now.etag {
+        let (before, now) = (before.size, now.size);
+        return Err(ResponseFault::OtherTotal { before, now });
+    }
     if before.size != now.size {
         return changed("size", before.size.to_string(), now.size.to_string());
     }
@@ -107,7 +112,7 @@ pub(crate) fn same_object(before: &Fingerprint, now: &Fingerprint) -> Result<(),
             fingerprint
                 .etag
                 .as_ref()
-                .map_or_else(|| "absent".to_owned(), |etag| etag.as_str().to_owned())
+                .map_or_else(|| "absent".to_owned(), |etag| format!("{etag:?}"))
         };
         return changed("ETag", text(before), text(now));
     }
@@ -121,7 +126,7 @@ pub(crate) fn same_object(before: &Fingerprint, now: &Fingerprint) -> Result<(),
     {
         return changed("version", a.clone(), b.clone());
     }
-    if let (None, Some(a)) = (&before.etag, before.last_modified)
+    if let (false, Some(a)) = (has_strong_etag, before.last_modified)
         && now.last_modified.map_or(before.crc64.is_none(), |b| a != b)
     {
         let text = now

@@ -103,7 +103,12 @@ async fn probe_pinned(
         {
             return Ok(Err("the object was replaced since".to_owned()));
         }
-        Err((_, AttemptError::Response(fault @ ResponseFault::Changed { .. }))) => {
+        Err((
+            _,
+            AttemptError::Response(
+                fault @ (ResponseFault::Changed { .. } | ResponseFault::OtherTotal { .. }),
+            ),
+        )) => {
             return Ok(Err(fault.to_string()));
         }
         // The caller wants whatever version is the current one. Whether there is one, the next question tells.

@@ -37,16 +37,15 @@ impl Question<'_> {
     pub(super) async fn head(&self) -> Result<ResponseHead, Error> {
         let mut patience = Patience::new(self.retries);
         loop {
-            let request = HeadRequest {
-                object: self.object,
-                conditions: self.conditions,
-                terms: self.terms,
-                attempt: self.attempt(&patience),
-            };
+            let request = self.head_request(self.attempt(&patience));
             let slot = self.tasks.slot().await;
             self.progress.requested();
             let error = match self.source.head(request).await {
-                Ok(head) => return Ok(head),
+                Ok(head) if head.object.content_length > 0 => return Ok(head),
+                Ok(head) => match self.look_again(&head).await {
+                    Ok(()) => return Ok(head),
+                    Err(error) => error,
+                },
                 Err(error) => error,
             };
             drop(slot);
@@ -91,15 +90,63 @@ impl Question<'_> {
             let error = match self.source.get(request).await {
                 Ok(response) => {
                     self.answered(&response.head, asked.elapsed());
-                    match check(range, pin, &response.head) {
+                    match self.check(range, pin, &response.head).await {
                         Ok(()) => return Ok((response, slot)),
-                        Err(fault) => fault.into(),
+                        Err(error) => error,
                     }
                 }
                 Err(error) => error,
             };
             drop(slot);
             self.wait_after(error, &mut patience).await?;
+        }
+    }
+
+    /// Whether an answer is the one that was asked for. What is empty, or not known to be an object, is asked for once more in
+    /// another way: it would replace a good file.
+    async fn check(
+        &self,
+        asked: ByteRange,
+        pin: Option<&Fingerprint>,
+        head: &ResponseHead,
+    ) -> Result<(), AttemptError> {
+        let answered = check(asked, pin, head)?;
+        match answered {
+            None => return self.look_again(head).await,
+            Some(_) if pin.is_some() || head.is_of_an_object() => return Ok(()),
+            Some(_) => {}
+        }
+        self.progress.requested();
+        let again = self.source.head(self.head_request(self.first_attempt())).await?;
+        if again.object.content_length == head.object.content_length
+            && again.object.content_type == head.object.content_type
+        {
+            return Ok(());
+        }
+        Err(second_look(head, &again).into())
+    }
+
+    /// Asks for a byte of an object that is said to have none.
+    async fn look_again(&self, head: &ResponseHead) -> Result<(), AttemptError> {
+        let first_byte = ByteRange::new(0, 1).expect("not empty");
+        let request = RangeRequest {
+            object: self.object,
+            range: first_byte,
+            pin: None,
+            conditions: Some(self.conditions),
+            terms: self.terms,
+            attempt: self.first_attempt(),
+        };
+        self.progress.requested();
+        match self.source.get(request).await {
+            Ok(response)
+                if response.head.object.content_length == 0 && response.head.payload_length == Some(0) =>
+            {
+                Ok(())
+            }
+            Ok(response) => Err(second_look(head, &response.head).into()),
+            Err(AttemptError::Server(server)) if server.status_code == 416 => Ok(()),
+            Err(error) => Err(error),
         }
     }
 
@@ -123,14 +170,12 @@ impl Question<'_> {
 
     /// The refusal does not say how far a restore is; a HEAD does, and is answered for archived objects too.
     async fn what_to_do_about_archive(&self) -> String {
-        let request = HeadRequest {
-            object: self.object,
-            conditions: self.conditions,
-            terms: self.terms,
-            attempt: self.attempt(&Patience::new(self.retries)),
-        };
         self.progress.requested();
-        let known = self.source.head(request).await.map(|head| head.object);
+        let known = self
+            .source
+            .head(self.head_request(self.first_attempt()))
+            .await
+            .map(|head| head.object);
         match known {
             Ok(object) if object.is_being_restored() => {
                 "the object is archived and a restore is under way: run the same download again when it has ended".to_owned()
@@ -159,6 +204,19 @@ impl Question<'_> {
             self.progress.throttled();
             self.tasks.overloaded();
         }
+    }
+
+    fn head_request(&self, attempt: Attempt) -> HeadRequest<'_> {
+        HeadRequest {
+            object: self.object,
+            conditions: self.conditions,
+            terms: self.terms,
+            attempt,
+        }
+    }
+
+    fn first_attempt(&self) -> Attempt {
+        self.attempt(&Patience::new(self.retries))
     }
 
     fn attempt(&self, patience: &Patience) -> Attempt {
@@ -194,21 +252,40 @@ impl Question<'_> {
 }
 
 /// An error answer to a HEAD has no body, and so no code, message or request id but those in its headers. To a 304 there is
-/// nothing to add.
+/// nothing to add. An answer that is not the service's, or tells no length, is another thing if it is one to a GET.
 fn is_wordless(error: &AttemptError) -> bool {
-    let AttemptError::Server(server) = error else {
-        return false;
-    };
-    server.status_code < 500 && server.status_code != 304 && server.message.is_empty()
+    match error {
+        AttemptError::Server(server) => {
+            server.status_code < 500 && server.status_code != 304 && server.message.is_empty()
+        }
+        AttemptError::Response(ResponseFault::Unproven { first_words, .. }) => first_words.is_empty(),
+        AttemptError::Response(fault) => *fault == ResponseFault::NoLength,
+        _ => false,
+    }
 }
 
-fn check(asked: ByteRange, pin: Option<&Fingerprint>, head: &ResponseHead) -> Result<(), ResponseFault> {
+fn check(
+    asked: ByteRange,
+    pin: Option<&Fingerprint>,
+    head: &ResponseHead,
+) -> Result<Option<ByteRange>, ResponseFault> {
     let answered = answered_range(asked, head)?;
-    let Some(pin) = pin else { return Ok(()) };
+    let Some(pin) = pin else { return Ok(answered) };
     same_object(pin, &head.fingerprint())?;
     if answered == Some(asked) {
-        Ok(())
+        Ok(answered)
     } else {
         Err(ResponseFault::RangeIgnored)
+    }
+}
+
+fn second_look(first: &ResponseHead, second: &ResponseHead) -> ResponseFault {
+    let told = |head: &ResponseHead| {
+        let kind = head.object.content_type.as_deref().unwrap_or("unknown type");
+        format!("{} bytes of {}", head.object.content_length, Printable(kind))
+    };
+    ResponseFault::SecondLook {
+        first: told(first),
+        second: told(second),
     }
 }

@@ -106,6 +106,26 @@ pub(crate) enum ResponseFault {
         "the server tells neither an ETag nor a settled modification time, so parts of two contents could be mixed"
     )]
     Indistinguishable,
+    #[error("the answer does not come from TOS: {doubt}; {}", came(*status, kind, first_words))]
+    Unproven {
+        /// What speaks against it.
+        doubt: &'static str,
+        status: u16,
+        /// The type of its content.
+        kind: String,
+        /// How it begins.
+        first_words: String,
+    },
+    #[error("the server answered with {first} and then told of {second}")]
+    SecondLook { first: String, second: String },
+    #[error("the server does not tell the object's length")]
+    NoLength,
+    #[error(
+        "the server refuses the {0} that it gives itself, so nothing holds the object while its parts are read"
+    )]
+    OwnValidatorRefused(String),
+    #[error("the answer tells a size of {now}, and with the same ETag it was {before}")]
+    OtherTotal { before: u64, now: u64 },
     #[error("the answer has no Content-Range")]
     NoContentRange,
     #[error("the Content-Range {0:?} can't be read")]
@@ -128,4 +148,12 @@ pub(crate) enum ResponseFault {
         before: String,
         now: String,
     },
+}
+
+fn came(status: u16, kind: &str, first_words: &str) -> String {
+    let begins = match first_words {
+        "" => "it is empty".to_owned(),
+        words => format!("it begins with \"{}\"", Printable(words)),
+    };
+    format!("its status is {status}, its type {}, {begins}", Printable(kind))
 }

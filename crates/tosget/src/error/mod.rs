@@ -273,7 +273,12 @@ fn hint_for_network(error: &AttemptError) -> Option<&'static str> {
 
 fn hint_for_fault(fault: &ResponseFault) -> Option<&'static str> {
     match fault {
-        ResponseFault::RangeIgnored | ResponseFault::Indistinguishable => Some(
+        ResponseFault::Unproven { .. } => Some(
+            "another server, a proxy or a captive portal answered: log in to the network, or check the endpoint or URL",
+        ),
+        ResponseFault::RangeIgnored
+        | ResponseFault::Indistinguishable
+        | ResponseFault::OwnValidatorRefused(_) => Some(
             "what such a server has can only come in one piece: set a part size of at least the object's size",
         ),
         _ => None,

@@ -78,6 +78,9 @@ impl Identity {
 pub(crate) struct ObjectRecord {
     size: u64,
     etag: Option<String>,
+    /// The ETag as the server wrote it, where that is not in quotes.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    etag_header: Option<String>,
     crc64: Option<u64>,
     version_id: Option<String>,
     last_modified: Option<i64>,
@@ -85,9 +88,12 @@ pub(crate) struct ObjectRecord {
 
 impl From<&Fingerprint> for ObjectRecord {
     fn from(fingerprint: &Fingerprint) -> Self {
+        let etag = fingerprint.etag.as_ref();
+        let odd = etag.filter(|etag| etag.to_header() != ETag::quoted(etag.as_str()).to_header());
         Self {
             size: fingerprint.size,
-            etag: fingerprint.etag.as_ref().map(|etag| etag.as_str().to_owned()),
+            etag: etag.map(|etag| etag.as_str().to_owned()),
+            etag_header: odd.map(|etag| etag.to_header().to_owned()),
             crc64: fingerprint.crc64.map(|crc| crc.0),
             version_id: fingerprint.version_id.clone(),
             last_modified: fingerprint.last_modified,
@@ -99,7 +105,10 @@ impl From<&ObjectRecord> for Fingerprint {
     fn from(record: &ObjectRecord) -> Self {
         Self {
             size: record.size,
-            etag: record.etag.as_deref().and_then(ETag::parse),
+            etag: match &record.etag_header {
+                Some(header) => ETag::parse(header),
+                None => record.etag.as_deref().map(ETag::quoted),
+            },
             crc64: record.crc64.map(Crc64),
             version_id: record.version_id.clone(),
             last_modified: record.last_modified,
@@ -454,6 +463,7 @@ pub(crate) mod tests {
             object: ObjectRecord {
                 size: 1 << 40,
                 etag: Some("9382305ac8f1ce84992506d797cba401-2".into()),
+                etag_header: None,
                 crc64: Some(0),
                 version_id: None,
                 last_modified: Some(1_700_000_000),

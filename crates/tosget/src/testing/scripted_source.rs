@@ -186,7 +186,7 @@ fn respond(served: &Served, range: ByteRange, verdict: Verdict, chunk: usize) ->
             head.payload_length = Some(total);
             payload = served.bytes.clone();
         }
-        Verdict::OtherETag => head.object.etag = Some("another".to_owned()),
+        Verdict::OtherETag => head.etag = Some(ETag::quoted("another")),
         Verdict::Encode => head.content_encoding = Some("gzip".to_owned()),
         Verdict::Flip(offset) => {
             if (range.start()..range.end()).contains(&offset) {
@@ -232,6 +232,7 @@ fn head_of(served: &Served) -> ResponseHead {
     };
     ResponseHead {
         status: 200,
+        etag: served.etag.as_deref().and_then(ETag::parse),
         object,
         ..Default::default()
     }

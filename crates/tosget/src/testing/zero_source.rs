@@ -8,7 +8,7 @@ use bytes::Bytes;
 
 use crate::checksum::Crc64;
 use crate::error::attempt::AttemptError;
-use crate::object::HeadObjectOutput;
+use crate::object::{ETag, HeadObjectOutput};
 use crate::range::{ByteRange, ContentRange};
 use crate::response::ResponseHead;
 use crate::source::{Body, BoxFuture, HeadRequest, RangeRequest, RangeResponse, Source};
@@ -48,6 +48,7 @@ impl ZeroSource {
     pub(crate) fn head(&self) -> ResponseHead {
         ResponseHead {
             status: 200,
+            etag: Some(ETag::quoted("zeros")),
             object: HeadObjectOutput {
                 content_length: self.size,
                 etag: Some("zeros".to_owned()),

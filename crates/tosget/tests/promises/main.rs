@@ -22,4 +22,5 @@ mod refusals;
 mod reliability_table;
 mod tasks;
 mod traffic_limit;
+mod unproven;
 mod wire;

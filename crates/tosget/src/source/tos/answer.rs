@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use http::HeaderMap;
+use http::header::ETAG;
 use http::response::Parts;
 use percent_encoding::percent_decode_str;
 
@@ -23,10 +24,22 @@ type Texts = BTreeMap<String, String>;
 /// Reads the answer to a HEAD, whose size is the object's.
 pub(super) fn read_head(parts: &Parts) -> Result<ResponseHead, ResponseFault> {
     let mut head = read(parts)?;
+    if head.status != 200 {
+        return Err(ResponseFault::Status(head.status));
+    }
     // A symlink's own length says nothing; what it points to is what a GET delivers.
     let size = head.object.symlink_target_size.or(head.payload_length);
-    head.object.content_length = size.ok_or(ResponseFault::BadHeader("Content-Length"))?;
+    head.object.content_length = size.ok_or(ResponseFault::NoLength)?;
     Ok(head)
+}
+
+/// Reads the answer to a GET of which only the head is wanted.
+pub(super) fn read_get_as_head(parts: &Parts) -> Result<ResponseHead, ResponseFault> {
+    let head = read_get(parts)?;
+    match (head.content_range, head.payload_length) {
+        (None, None) => Err(ResponseFault::NoLength),
+        _ => Ok(head),
+    }
 }
 
 /// Reads the answer to a GET, whose size is the object's on 200 and the range's on 206.
@@ -92,6 +105,11 @@ fn read(parts: &Parts) -> Result<ResponseHead, ResponseFault> {
         throttled: headers
             .get("x-tos-qos-delay-time")
             .is_some_and(|delay| is_positive(delay)),
+        // What is not UTF-8 could not be sent back as it came.
+        etag: parts
+            .headers
+            .get(ETAG)
+            .and_then(|etag| ETag::parse(std::str::from_utf8(etag.as_bytes()).ok()?)),
         object: object(headers, coding.content)?,
     })
 }
@@ -287,7 +305,7 @@ mod tests {
     #[test]
     fn a_head_without_a_length_is_a_fault() {
         let fault = read_head(&parts(200, &[])).expect_err("no length");
-        assert_eq!(fault, ResponseFault::BadHeader("Content-Length"));
+        assert_eq!(fault, ResponseFault::NoLength);
     }
 
     #[test]

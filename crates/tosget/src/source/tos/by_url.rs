@@ -5,22 +5,19 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
-use super::answer;
+use super::provenance::Provenance;
 use super::request::Request;
 use super::request_log::RequestLog;
 use super::transport::{Answer, Exchanged, Refusal, Transport};
-use crate::error::attempt::{AttemptError, ResponseFault};
+use super::{answer, pinning};
+use crate::error::attempt::AttemptError;
 use crate::error::{KEY_MISSING, TosServerError, is_archived};
 use crate::given_url::GivenUrl;
 use crate::range::ByteRange;
 use crate::response::ResponseHead;
 use crate::source::{BoxFuture, HeadRequest, RangeRequest, RangeResponse, Source};
-use crate::verify::answered_range;
-
-/// A modification time tells contents apart only if it was over when it was told (RFC 9110 section 8.8.2.2).
-const SETTLED_AFTER: Duration = Duration::from_secs(1);
 
 /// Reads what is at one URL.
 #[derive(Debug)]
@@ -29,6 +26,7 @@ pub(crate) struct UrlSource {
     /// Scheme and host, for messages.
     origin: String,
     transport: Arc<Transport>,
+    provenance: Provenance,
     /// Whether to ask for the CRC64 of each range.
     range_crc: Arc<AtomicBool>,
 }
@@ -37,10 +35,24 @@ impl UrlSource {
     pub(crate) fn new(url: GivenUrl, transport: Arc<Transport>, range_crc: bool) -> Self {
         Self {
             origin: url.origin().to_string(),
+            // Who verifies a signature of the service is the service.
+            provenance: if url.is_signed() || url.origin().is_of_service() {
+                Provenance::Service
+            } else {
+                Provenance::anybody(&url.object().key)
+            },
             url,
             transport,
             range_crc: Arc::new(AtomicBool::new(range_crc)),
         }
+    }
+
+    async fn get_once(&self, request: RangeRequest<'_>) -> Result<RangeResponse, AttemptError> {
+        let answer = self.ask(request).await?;
+        let date = answer::date(&answer.parts);
+        let response = answer.into_response(&self.range_crc)?;
+        pinning::check_answer(&request, &response.head, date)?;
+        Ok(response)
     }
 
     /// One GET. A server may refuse the wish for a range CRC because it was not signed, as S3 does with headers of its
@@ -66,17 +78,19 @@ impl UrlSource {
     ) -> Result<Result<Answer, Refusal>, AttemptError> {
         let request = Request::ranged(&self.url, range, range_crc, &self.transport.user_agent)?.unsigned()?;
         let log = RequestLog::new("GET", range.object, Some(range.range), range.attempt);
-        Ok(match self.transport.exchange(request, log).await? {
-            Exchanged::Answer(answer) => Ok(answer),
-            Exchanged::Refusal(refusal) => Err(refusal),
-        })
+        Ok(
+            match self.transport.exchange(request, log, self.provenance).await? {
+                Exchanged::Answer(answer) => Ok(answer),
+                Exchanged::Refusal(refusal) => Err(refusal),
+            },
+        )
     }
 
     /// Asks for the whole, of which only the head is wanted.
     async fn ask_for_all(&self, head: HeadRequest<'_>) -> Result<Answer, AttemptError> {
         let request = Request::whole(&self.url, head, &self.transport.user_agent)?.unsigned()?;
         let log = RequestLog::new("GET", head.object, None, head.attempt);
-        match self.transport.exchange(request, log).await? {
+        match self.transport.exchange(request, log, self.provenance).await? {
             Exchanged::Answer(answer) => Ok(answer),
             Exchanged::Refusal(refusal) => Err(self.refused(&refusal)),
         }
@@ -175,34 +189,20 @@ impl Source for UrlSource {
                 }
                 answer => answer?,
             };
-            Ok(answer::read_get(&answer.into_parts())?)
+            Ok(answer::read_get_as_head(&answer.into_parts())?)
         })
     }
 
     fn get<'a>(&'a self, request: RangeRequest<'a>) -> BoxFuture<'a, Result<RangeResponse, AttemptError>> {
         Box::pin(async move {
-            if request.pin.is_some_and(|pin| !pin.tells_contents_apart()) {
-                return Err(ResponseFault::Indistinguishable.into());
-            }
-            let answer = self.ask(request).await?;
-            let date = answer::date(&answer.parts);
-            let response = answer.into_response(&self.range_crc)?;
-            if request.pin.is_none() && !is_pinnable(request.range, &response.head, date) {
-                return Err(ResponseFault::Indistinguishable.into());
-            }
-            Ok(response)
+            pinning::check_request(&request)?;
+            let error = match self.get_once(request).await {
+                Err(error) if pinning::is_refused(&request, &error) => error,
+                result => return result,
+            };
+            let pin = request.pin.expect("the request is pinned");
+            let answer = self.get_once(pinning::unpinned(request, request.object)).await;
+            pinning::judge_refusal(pin, error, answer)
         })
     }
-}
-
-/// Whether a later answer could be told to be from the same content; where all of it comes at once, none is needed.
-fn is_pinnable(asked: ByteRange, head: &ResponseHead, date: Option<SystemTime>) -> bool {
-    let object = &head.object;
-    let settled = |modified| date.is_some_and(|date| modified + SETTLED_AFTER <= date);
-    let is_all = |range: ByteRange| range.start() == 0 && range.end() == object.content_length;
-    let told = head.fingerprint();
-    told.etag.is_some()
-        || told.crc64.is_some()
-        || object.last_modified.is_some_and(settled)
-        || answered_range(asked, head).is_ok_and(|range| range.is_none_or(is_all))
 }

@@ -6,8 +6,10 @@ mod answer;
 mod body;
 pub(crate) mod by_url;
 pub(crate) mod connect;
+mod pinning;
 #[cfg(any(test, fuzzing))]
 pub(crate) mod properties;
+mod provenance;
 mod raw_trailer;
 mod refusal;
 mod request;
@@ -28,11 +30,13 @@ use crate::credentials::CredentialsProvider;
 use crate::endpoint::Site;
 use crate::error::TosServerError;
 use crate::error::attempt::AttemptError;
+use crate::object::ObjectId;
 use crate::object_url::ObjectUrl;
 use crate::response::ResponseHead;
 use crate::signing::Timestamp;
 use crate::source::{BoxFuture, HeadRequest, RangeRequest, RangeResponse, Source};
 
+use provenance::Provenance;
 use request::Request;
 use request_log::RequestLog;
 use transport::{Answer, Exchanged, Transport};
@@ -71,7 +75,12 @@ impl TosSource {
     }
 
     /// Sends one request; anything but a 2xx status is an error.
-    async fn exchange(&self, request: Request<ObjectUrl>, log: RequestLog) -> Result<Answer, AttemptError> {
+    async fn exchange(
+        &self,
+        request: Request<ObjectUrl>,
+        log: RequestLog,
+        provenance: Provenance,
+    ) -> Result<Answer, AttemptError> {
         let url = request.url().to_string();
         let credentials = self
             .credentials
@@ -81,13 +90,39 @@ impl TosSource {
         let time = Timestamp::new(self.server_time());
         let region = self.site.region.as_ref();
         let request = request.sign(credentials.as_ref(), region, &time)?;
-        match self.transport.exchange(request, log).await? {
+        match self.transport.exchange(request, log, provenance).await? {
             Exchanged::Answer(answer) => Ok(answer),
             Exchanged::Refusal(refusal) => {
                 let error = refusal.read(url);
                 self.learn_time_from(&error);
                 Err(AttemptError::Server(Box::new(error)))
             }
+        }
+    }
+
+    async fn get_once(&self, request: RangeRequest<'_>) -> Result<RangeResponse, AttemptError> {
+        let range_crc = self.range_crc.load(Ordering::Relaxed);
+        let log = RequestLog::new("GET", request.object, Some(request.range), request.attempt);
+        let provenance = self.provenance(request.object);
+        let made = Request::get(
+            &self.site.endpoint,
+            request,
+            range_crc,
+            &self.transport.user_agent,
+        )?;
+        let answer = self.exchange(made, log, provenance).await?;
+        let date = answer::date(&answer.parts);
+        let response = answer.into_response(&self.range_crc)?;
+        pinning::check_answer(&request, &response.head, date)?;
+        Ok(response)
+    }
+
+    /// What stands before a custom domain may leave out what the service sends.
+    fn provenance(&self, object: &ObjectId) -> Provenance {
+        if self.site.endpoint.is_custom_domain() {
+            Provenance::anybody(&object.key)
+        } else {
+            Provenance::Service
         }
     }
 
@@ -125,24 +160,24 @@ impl Source for TosSource {
     fn head<'a>(&'a self, request: HeadRequest<'a>) -> BoxFuture<'a, Result<ResponseHead, AttemptError>> {
         Box::pin(async move {
             let log = RequestLog::new("HEAD", request.object, None, request.attempt);
+            let provenance = self.provenance(request.object);
             let request = Request::head(&self.site.endpoint, request, &self.transport.user_agent)?;
-            let answer = self.exchange(request, log).await?;
+            let answer = self.exchange(request, log, provenance).await?;
             Ok(answer::read_head(&answer.into_parts())?)
         })
     }
 
     fn get<'a>(&'a self, request: RangeRequest<'a>) -> BoxFuture<'a, Result<RangeResponse, AttemptError>> {
         Box::pin(async move {
-            let range_crc = self.range_crc.load(Ordering::Relaxed);
-            let log = RequestLog::new("GET", request.object, Some(request.range), request.attempt);
-            let request = Request::get(
-                &self.site.endpoint,
-                request,
-                range_crc,
-                &self.transport.user_agent,
-            )?;
-            let answer = self.exchange(request, log).await?;
-            Ok(answer.into_response(&self.range_crc)?)
+            pinning::check_request(&request)?;
+            let error = match self.get_once(request).await {
+                Err(error) if pinning::is_refused(&request, &error) => error,
+                result => return result,
+            };
+            let pin = request.pin.expect("the request is pinned");
+            let object = pinning::object_of(&request);
+            let answer = self.get_once(pinning::unpinned(request, &object)).await;
+            pinning::judge_refusal(pin, error, answer)
         })
     }
 }

@@ -17,7 +17,7 @@ use crate::error::TosServerError;
 use crate::range::parse_decimal;
 
 /// As much of an error's body is read as the official Go SDK reads.
-const MAX_BODY_BYTES: usize = 64 * 1024;
+pub(super) const MAX_BODY_BYTES: usize = 64 * 1024;
 
 /// As much is shown of a body that is not the service's.
 const MAX_EXCERPT_CHARS: usize = 200;
@@ -38,14 +38,14 @@ const CODES: [(&str, &str); 3] = [
 ];
 
 /// Reads the body up to a limit of size and time. What is missing is not missed: the status alone is an answer.
-pub(super) async fn read_body(mut body: Incoming, limit: Duration) -> Vec<u8> {
+pub(super) async fn read_body(mut body: Incoming, most: usize, limit: Duration) -> Vec<u8> {
     let mut bytes = Vec::new();
     let reading = async {
         while let Some(Ok(frame)) = body.frame().await {
             let piece = frame.into_data().unwrap_or_default();
-            let room = MAX_BODY_BYTES - bytes.len();
+            let room = most - bytes.len();
             bytes.extend_from_slice(&piece[..piece.len().min(room)]);
-            if bytes.len() == MAX_BODY_BYTES {
+            if bytes.len() == most {
                 break;
             }
         }
@@ -99,7 +99,7 @@ impl Told {
             },
             _ => Self {
                 fields: Map::new(),
-                excerpt: excerpt(&String::from_utf8_lossy(body), MAX_EXCERPT_CHARS),
+                excerpt: first_words(body),
             },
         }
     }
@@ -139,8 +139,13 @@ fn message(headers: &HeaderMap, told: &Told) -> String {
     }
 }
 
+/// How a body begins that is not the service's, for a message.
+pub(super) fn first_words(body: &[u8]) -> String {
+    excerpt(&String::from_utf8_lossy(body), MAX_EXCERPT_CHARS)
+}
+
 /// One line of printable text, cut after `limit` characters.
-fn excerpt(text: &str, limit: usize) -> String {
+pub(super) fn excerpt(text: &str, limit: usize) -> String {
     let spaced: String = text
         .chars()
         .map(|character| if character.is_control() { ' ' } else { character })

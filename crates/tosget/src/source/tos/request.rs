@@ -233,7 +233,7 @@ impl<U: Target> Request<U> {
     /// Appendable objects have no ETag; the time is what a server can compare instead.
     fn pin(&mut self, pin: &Fingerprint) -> Result<(), AttemptError> {
         match (&pin.etag, pin.last_modified.and_then(http_date)) {
-            (Some(etag), _) => self.insert(IF_MATCH, &etag.to_header()),
+            (Some(etag), _) => self.insert(IF_MATCH, etag.to_header()),
             (None, Some(date)) => self.insert(IF_UNMODIFIED_SINCE, &date.to_string()),
             (None, None) => Ok(()),
         }
@@ -257,7 +257,7 @@ impl<U: Target> Request<U> {
     }
 
     fn insert(&mut self, name: HeaderName, value: &str) -> Result<(), AttemptError> {
-        let value = HeaderValue::from_str(value)
+        let value = HeaderValue::from_bytes(value.as_bytes())
             .map_err(|_| AttemptError::Request(format!("the header {name} can't carry {value:?}")))?;
         self.headers.insert(name, value);
         Ok(())

@@ -155,7 +155,7 @@ async fn read_head(stream: &mut Box<dyn Stream>) -> Option<String> {
 /// A 206 of `body` as the range from 0 of an object of `total` bytes, with further header lines.
 pub(super) fn partial(body: &[u8], total: usize, headers: &str) -> Vec<u8> {
     let head = format!(
-        "HTTP/1.1 206 Partial Content\r\nContent-Length: {}\r\nContent-Range: bytes 0-{}/{total}\r\n{headers}\r\n",
+        "HTTP/1.1 206 Partial Content\r\nContent-Length: {}\r\nContent-Range: bytes 0-{}/{total}\r\nx-tos-request-id: r\r\n{headers}\r\n",
         body.len(),
         body.len() - 1,
     );

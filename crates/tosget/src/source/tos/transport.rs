@@ -16,6 +16,7 @@ use tracing::Instrument;
 use super::answer;
 use super::body::{Framing, TosBody};
 use super::connect::{self, HttpClient};
+use super::provenance::{self, Provenance};
 use super::raw_trailer::RawTrailer;
 use super::refusal;
 use super::request_log::RequestLog;
@@ -24,6 +25,9 @@ use crate::error::TosServerError;
 use crate::error::attempt::{AttemptError, ResponseFault};
 use crate::source::RangeResponse;
 use crate::turns::Turn;
+
+/// As much is read of an answer that is not the service's.
+const FIRST_WORDS: usize = 2048;
 
 /// Sends requests for all sources of one client, over the same connections.
 pub(crate) struct Transport {
@@ -48,6 +52,7 @@ impl Transport {
         &self,
         request: Request<Empty<Bytes>>,
         mut log: RequestLog,
+        provenance: Provenance,
     ) -> Result<Exchanged, AttemptError> {
         let exchange = match self.http.send(request).instrument(log.span()).await {
             Ok(exchange) => exchange,
@@ -59,6 +64,17 @@ impl Transport {
         let (parts, body) = exchange.response.into_parts();
         log.answered(&parts);
         if parts.status.is_success() {
+            if let Some(doubt) = provenance.doubt(&parts) {
+                let body = refusal::read_body(body, FIRST_WORDS, self.idle_timeout).await;
+                log.refused();
+                return Err(ResponseFault::Unproven {
+                    doubt,
+                    status: parts.status.as_u16(),
+                    kind: provenance::kind(&parts.headers),
+                    first_words: refusal::first_words(&body),
+                }
+                .into());
+            }
             return Ok(Exchanged::Answer(Answer {
                 parts,
                 body,
@@ -67,7 +83,7 @@ impl Transport {
             }));
         }
         let now = self.clock.now();
-        let body = refusal::read_body(body, self.idle_timeout).await;
+        let body = refusal::read_body(body, refusal::MAX_BODY_BYTES, self.idle_timeout).await;
         log.refused();
         Ok(Exchanged::Refusal(Refusal { parts, body, now }))
     }

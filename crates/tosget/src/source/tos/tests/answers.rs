@@ -51,7 +51,7 @@ fn framed_as(announced: usize, payload: &[u8], crc64: u64) -> Vec<u8> {
     .concat();
     let head = format!(
         "HTTP/1.1 206 Partial Content\r\nContent-Length: {}\r\nContent-Range: bytes 0-{}/99\r\n\
-         Content-Encoding: tos-raw-trailer\r\nX-Tos-Raw-Content-Length: {}\r\n\r\n",
+         ETag: \"abc\"\r\nContent-Encoding: tos-raw-trailer\r\nX-Tos-Raw-Content-Length: {}\r\n\r\n",
         body.len(),
         announced - 1,
         announced,
