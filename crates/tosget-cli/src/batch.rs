@@ -27,8 +27,9 @@ pub(crate) async fn batch(
     voice: Voice,
 ) -> Result<Answer, Failure> {
     let began = Instant::now();
-    let interruption = Interruption::listen(console, SecondSignal::ExitsAtOnce)?;
+    // Reads files of certificates, which may take for ever: until then a signal just ends the process.
     let client = settings.client.build()?;
+    let interruption = Interruption::listen(console, SecondSignal::ExitsAtOnce)?;
     let run = Run::default();
     let (entries, directory) = (Arc::new(settings.entries), settings.directory);
     let requests = Requests {

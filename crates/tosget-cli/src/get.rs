@@ -16,9 +16,10 @@ use crate::settings::GetSettings;
 use crate::terminal;
 
 pub(crate) async fn get(settings: GetSettings, console: &Console, voice: Voice) -> Result<Answer, Failure> {
-    let interruption = Interruption::listen(console, SecondSignal::ExitsAtOnce)?;
     let progress = Progress::new();
+    // Reads files of certificates, which may take for ever: until then a signal just ends the process.
     let client = settings.client.build()?;
+    let interruption = Interruption::listen(console, SecondSignal::ExitsAtOnce)?;
     let request = settings
         .request
         .with_progress(progress.clone())

@@ -5,7 +5,6 @@ use std::io;
 use std::mem;
 use std::process;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::thread;
 
 use pyo3::Python;
 use tokio::runtime::{Builder, Handle, Runtime};
@@ -88,15 +87,12 @@ impl<T: Clone> PerProcess<T> {
 /// All clients of a process share its threads.
 static RUNTIME: PerProcess<Arc<Runtime>> = PerProcess::new();
 
-/// More threads than this are of no use: writing and hashing are done by others, and these only move bytes along.
-const MOST_WORKERS: usize = 4;
-
-/// The threads that this process's work is done on; started at the first call, and there until the process ends.
+/// Where this process's calls wait for their clients, which have threads of their own; started at the first call, and there until the
+/// process ends.
 pub(crate) fn runtime(py: Python<'_>) -> io::Result<Handle> {
     let runtime = RUNTIME.get_or_make(py, || {
-        let processors = thread::available_parallelism().map_or(2, usize::from);
         let runtime = Builder::new_multi_thread()
-            .worker_threads(processors.clamp(2, MOST_WORKERS))
+            .worker_threads(1)
             .thread_name("tosget")
             .enable_all()
             .build()?;

@@ -116,12 +116,15 @@ impl BatchResults {
         if let Some(tasks) = &self.tasks {
             request = request.with_tasks(tasks.clone());
         }
-        // Boxed, since the future of a download is large and would be moved from hand to hand.
-        let download = Box::pin(async move { client.download_file(request).await });
-        self.under_way.spawn(async move {
-            let result = download.await;
+        let handle = client.threads();
+        let download = async move {
+            let result = client.download_file(request).await;
             BatchResult { index, result }
-        });
+        };
+        match handle {
+            Some(handle) => self.under_way.spawn_on(download, &handle),
+            None => self.under_way.spawn(download),
+        };
     }
 }
 

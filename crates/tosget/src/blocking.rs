@@ -1,11 +1,11 @@
-//! The same client for callers without an async runtime: it brings its own.
+//! The same client for callers without an async runtime.
 //!
 //! Not to be used from async code: a blocking call there would stop the runtime's thread, and tokio panics at it.
 
 use std::io;
 use std::sync::Arc;
 
-use tokio::runtime::{Builder, Runtime};
+use tokio::runtime::Builder;
 
 use crate::batch::{Batch, BatchResult};
 use crate::config::TosClientBuilder;
@@ -14,6 +14,7 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::object::HeadObjectOutput;
 use crate::outcome::DownloadFileOutput;
 use crate::presigned::PreSignedUrl;
+use crate::threads::Unawaited;
 
 /// A client of one endpoint whose calls block. Cheap to clone; clones share connections and threads.
 ///
@@ -32,23 +33,21 @@ use crate::presigned::PreSignedUrl;
 #[derive(Clone, Debug)]
 pub struct TosClient {
     client: crate::TosClient,
-    runtime: Arc<Runtime>,
+    /// Has no threads: it is where a caller waits.
+    runtime: Arc<Unawaited>,
 }
 
 impl TosClient {
-    /// Makes a client as the builder says, and two threads for its work.
+    /// Makes a client as the builder says.
     ///
     /// # Errors
-    /// As [`TosClientBuilder::build`]; and if the threads can't be started.
+    /// As [`TosClientBuilder::build`]; and if the system refuses the files that waiting takes.
     pub fn new(builder: TosClientBuilder) -> Result<Self> {
-        let runtime = Builder::new_multi_thread()
-            .worker_threads(2)
-            .thread_name("tosget")
-            .enable_all()
-            .build();
-        let runtime = Arc::new(runtime.map_err(|error: io::Error| {
-            Error::new(ErrorKind::Disk, "could not start the threads of a client").with_source(error)
-        })?);
+        let runtime = Builder::new_current_thread().enable_all().build();
+        let runtime = runtime.map_err(|error: io::Error| {
+            Error::new(ErrorKind::Disk, "could not start the runtime of a client").with_source(error)
+        })?;
+        let runtime = Arc::new(Unawaited::new(runtime));
         // Parts of a client may want to know the runtime they are made for.
         let _entered = runtime.enter();
         Ok(Self {
@@ -111,6 +110,16 @@ impl TosClient {
     }
 }
 
+#[cfg(test)]
+impl TosClient {
+    pub(crate) fn with_storage(self, storage: impl crate::storage::Storage + 'static) -> Self {
+        Self {
+            client: self.client.with_storage(storage),
+            ..self
+        }
+    }
+}
+
 /// The results of a [`Batch`], in the order in which they come; made by [`TosClient::download_batch`].
 ///
 /// Downloads go on between two calls of [`next`](Iterator::next), which blocks until there is a result; new ones are begun only in
@@ -119,7 +128,7 @@ impl TosClient {
 #[must_use = "nothing is downloaded before next is called"]
 pub struct BatchResults {
     results: crate::BatchResults,
-    runtime: Arc<Runtime>,
+    runtime: Arc<Unawaited>,
 }
 
 impl Iterator for BatchResults {

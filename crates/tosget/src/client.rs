@@ -1,6 +1,9 @@
 //! The client: where requests go and with which keys. Cheap to clone; clones share connections.
 
 use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::runtime::Handle;
 
 use crate::batch::{Batch, BatchResults};
 use crate::config::{ClientParts, ConfigError, TosClientBuilder};
@@ -13,12 +16,14 @@ use crate::presigned::PreSignedUrl;
 use crate::short_work::FileWork;
 use crate::source::Source;
 use crate::storage::{Storage, SystemStorage};
-use crate::turns::{Scarcity, Turn};
+use crate::threads::{Threads, room_for_file_work, sleep};
+use crate::turns::{Scarcity, Turn, Turns};
 
 /// A client of one endpoint, or of none: then it can read URLs only.
 ///
-/// Needs a tokio runtime with time and I/O; [`blocking::TosClient`](crate::blocking::TosClient) brings its own. File work is done on
-/// the runtime's threads while it is as short as a copy to the page cache, and by its blocking threads where the disk makes it wait.
+/// Calls run on threads that the client starts with its first call, at most five; a caller's runtime, of whatever kind, only waits for
+/// their results. So a disk or a network mount that does not answer keeps a thread of the client's, and never one of the caller's. Only
+/// where the system grants no more threads the calls run where they are awaited, which then has to be a tokio runtime with time and I/O.
 ///
 /// ```no_run
 /// # async fn example() -> tosget::Result<()> {
@@ -38,7 +43,11 @@ pub struct TosClient {
     parts: Arc<ClientParts>,
     storage: Arc<dyn Storage>,
     file_work: FileWork,
+    threads: Threads,
 }
+
+/// How long a canceled call may take to leave its files in order. What takes longer is left to end by itself.
+const GRACE: Duration = Duration::from_millis(500);
 
 impl TosClient {
     /// Starts to configure a client.
@@ -62,32 +71,27 @@ impl TosClient {
     /// own time, so that a call right afterwards may still be told that the destination is held.
     pub async fn download_file(&self, request: DownloadFile) -> Result<DownloadFileOutput> {
         let (source, spec) = request.into_spec(&self.parts)?;
-        self.run(&self.engine(source), spec).await
-    }
-
-    /// Waits for its turn and downloads. Where the system has not enough of something for all downloads at once, this one goes on
-    /// when another one has ended.
-    async fn run(&self, engine: &Engine, spec: Spec) -> Result<DownloadFileOutput> {
-        let mut scarcity = Scarcity::default();
-        let mut turn = self.parts.turns.take_unless(&spec.cancel).await;
-        loop {
-            let error = match engine.run(spec.clone()).await {
-                Ok(output) => {
-                    turn.inspect(Turn::went_well);
-                    return Ok(output);
-                }
-                Err(error) => error,
-            };
-            let (Some(shortage), Some(taken)) = (error.shortage(), turn) else {
-                return Err(error);
-            };
-            tracing::info!(target: "tosget::download", %error, "waiting for another download to end");
-            turn = tokio::select! {
-                biased;
-                // Its end is told as that of any other download that is canceled.
-                () = spec.cancel.canceled() => None,
-                again = taken.after(shortage, &mut scarcity) => Some(again.ok_or(error)?),
-            };
+        let (cancel, whereabouts) = (spec.cancel.clone(), spec.whereabouts.clone());
+        // Boxed, since the future of a download is large and would be moved from hand to hand.
+        let download = Box::pin(in_turn(self.parts.turns.clone(), self.engine(source), spec));
+        let Some(handle) = self.threads.handle() else {
+            return download.await;
+        };
+        let overdue = async {
+            cancel.canceled().await;
+            sleep(&handle, GRACE).await;
+            if whereabouts.is_done_with_files() {
+                std::future::pending().await
+            }
+        };
+        let mut download = self.threads.begin(&handle, download);
+        tokio::select! {
+            biased;
+            done = download.done() => done,
+            () = overdue => {
+                download.leave();
+                Err(whereabouts.stuck())
+            }
         }
     }
 
@@ -124,7 +128,8 @@ impl TosClient {
     /// As for [`download_file`](Self::download_file); nothing is written anywhere.
     pub async fn head_object(&self, request: HeadObject) -> Result<HeadObjectOutput> {
         let (source, spec) = request.into_spec(&self.parts)?;
-        self.engine(source).head(&spec).await
+        let engine = self.engine(source);
+        self.threads.run(async move { engine.head(&spec).await }).await
     }
 
     /// Makes a URL that lets whoever holds it GET an object for a while. Asks nobody but the credentials provider.
@@ -141,12 +146,43 @@ impl TosClient {
         self.parts.service().ok().map(|service| service.source.endpoint())
     }
 
+    /// Where the client's work is done, if it has threads of its own.
+    pub(crate) fn threads(&self) -> Option<Handle> {
+        self.threads.handle()
+    }
+
     fn engine(&self, source: Arc<dyn Source>) -> Engine {
         Engine {
             source,
             storage: self.storage.clone(),
             file_work: self.file_work.clone(),
         }
+    }
+}
+
+/// Waits for its turn and downloads. Where the system has not enough of something for all downloads at once, this one goes on
+/// when another one has ended.
+async fn in_turn(turns: Turns, engine: Engine, spec: Spec) -> Result<DownloadFileOutput> {
+    let mut scarcity = Scarcity::default();
+    let mut turn = turns.take_unless(&spec.cancel).await;
+    loop {
+        let error = match engine.run(spec.clone()).await {
+            Ok(output) => {
+                turn.inspect(Turn::went_well);
+                return Ok(output);
+            }
+            Err(error) => error,
+        };
+        let (Some(shortage), Some(taken)) = (error.shortage(), turn) else {
+            return Err(error);
+        };
+        tracing::info!(target: "tosget::download", %error, "waiting for another download to end");
+        turn = tokio::select! {
+            biased;
+            // Its end is told as that of any other download that is canceled.
+            () = spec.cancel.canceled() => None,
+            again = taken.after(shortage, &mut scarcity) => Some(again.ok_or(error)?),
+        };
     }
 }
 
@@ -160,7 +196,8 @@ impl TosClientBuilder {
         Ok(TosClient {
             parts: Arc::new(self.into_parts()?),
             storage: Arc::new(SystemStorage),
-            file_work: FileWork::default(),
+            file_work: FileWork::within(room_for_file_work()),
+            threads: Threads::default(),
         })
     }
 }
@@ -170,6 +207,19 @@ impl From<ConfigError> for Error {
         Self::invalid_argument(error.to_string())
     }
 }
+
+#[cfg(test)]
+impl TosClient {
+    pub(crate) fn with_storage(self, storage: impl Storage + 'static) -> Self {
+        Self {
+            storage: Arc::new(storage),
+            ..self
+        }
+    }
+}
+
+#[cfg(test)]
+mod stuck;
 
 #[cfg(test)]
 mod tests {

@@ -14,7 +14,7 @@ use crate::config::ClientParts;
 use crate::customer_key::SsecKey;
 use crate::data_transfer::DataTransferStatus;
 use crate::destination::CheckpointPlace;
-use crate::engine::{HeadSpec, Recheck, Spec};
+use crate::engine::{HeadSpec, Recheck, Spec, Whereabouts};
 use crate::error::{Error, Result};
 use crate::events::{DownloadEvent, DownloadEvents, Listeners};
 use crate::limiter::RateLimiter;
@@ -323,6 +323,7 @@ impl DownloadFile {
             listeners: self.listeners,
             cancel: self.cancel_hook,
             progress: self.progress,
+            whereabouts: Whereabouts::default(),
         };
         Ok((source, spec))
     }

@@ -88,6 +88,7 @@ mod temporary;
 mod terms;
 #[cfg(test)]
 mod testing;
+mod threads;
 mod traffic_limit;
 mod transfer;
 mod turns;

@@ -11,7 +11,7 @@ use std::ffi::c_long;
 use std::fmt;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::task::{Context, Poll, ready};
 use std::time::{Duration, Instant};
 
@@ -40,6 +40,23 @@ pub(crate) struct FileWork {
     pub(crate) records: ShortWork,
 }
 
+impl FileWork {
+    /// At most `room` pieces, of all kinds together, are done at a time by those who ask for them: a disk may keep each of their
+    /// threads for ever.
+    pub(crate) fn within(room: usize) -> Self {
+        let room = Room(Arc::new(AtomicUsize::new(room)));
+        let kind = || ShortWork {
+            room: Some(room.clone()),
+            ..ShortWork::default()
+        };
+        Self {
+            small_files: kind(),
+            writes: kind(),
+            records: kind(),
+        }
+    }
+}
+
 /// Knows whether pieces of one kind are short. Clones know the same.
 #[derive(Clone)]
 pub(crate) struct ShortWork {
@@ -47,6 +64,30 @@ pub(crate) struct ShortWork {
     average: Arc<AtomicU64>,
     /// Pieces are handed over from this average on.
     long: Duration,
+    /// And where no more of them may be done here.
+    room: Option<Room>,
+}
+
+/// Who may do a piece of work where it is asked for.
+#[derive(Clone)]
+struct Room(Arc<AtomicUsize>);
+
+/// Gives its place back when dropped.
+struct Entered<'a>(&'a AtomicUsize);
+
+impl Room {
+    /// A place, if one is free.
+    fn enter(&self) -> Option<Entered<'_>> {
+        let less = |free: usize| free.checked_sub(1);
+        let taken = self.0.fetch_update(Ordering::Relaxed, Ordering::Relaxed, less);
+        taken.ok().map(|_| Entered(&self.0))
+    }
+}
+
+impl Drop for Entered<'_> {
+    fn drop(&mut self) {
+        self.0.fetch_add(1, Ordering::Relaxed);
+    }
 }
 
 impl Default for ShortWork {
@@ -55,6 +96,7 @@ impl Default for ShortWork {
         Self {
             average: Arc::default(),
             long: LONG,
+            room: None,
         }
     }
 }
@@ -77,7 +119,10 @@ impl ShortWork {
         work: impl FnOnce(&Self) -> T + Send + 'static,
     ) -> Begun<T> {
         if self.is_done_here() {
-            return Begun::Done(Some(work(self)));
+            let entered = self.room.as_ref().map(Room::enter);
+            if !matches!(entered, Some(None)) {
+                return Begun::Done(Some(work(self)));
+            }
         }
         let (span, known) = (Span::current(), self.clone());
         Begun::Away(offload(move || span.in_scope(|| work(&known))))
@@ -135,6 +180,7 @@ impl FileWork {
         let kind = ShortWork {
             average: Arc::default(),
             long: if here { Duration::MAX } else { Duration::ZERO },
+            room: None,
         };
         Self {
             small_files: kind.clone(),

@@ -23,4 +23,5 @@ mod resume;
 mod secrets;
 mod stage;
 mod stat;
+mod stuck_disk;
 mod usage;

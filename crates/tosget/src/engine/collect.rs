@@ -358,7 +358,8 @@ impl Session {
         let seal = if unread {
             None
         } else {
-            self.scratch.file.stat().ok()
+            let file = self.scratch.file.clone();
+            super::blocking(move || file.stat()).await.ok()
         };
         if let Err(error) = self.recorder.release(seal).await {
             tracing::warn!(target: "tosget::checkpoint", %error, "the checkpoint could not be closed in order; it will be read back");

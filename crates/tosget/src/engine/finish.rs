@@ -26,7 +26,8 @@ impl Session {
         let durable;
         (self, durable) = self.make_durable(spec, verified).await?;
         // Sealed before the rename: should we die right after it, the next run knows the destination for what it is.
-        let stat = self.scratch.file.stat()?;
+        let file = self.scratch.file.clone();
+        let stat = blocking(move || file.stat()).await?;
         self.recorder.release(Some(stat)).await?;
         let (by, crc) = (durable.verified().by(), durable.verified().crc());
         let (head, destination) = (self.head.clone(), self.places.destination.clone());

@@ -31,7 +31,8 @@ impl Session {
         }
         tracing::warn!(target: "tosget::checkpoint", object = %spec.object, len = ours.len, "the temporary file was cut by somebody else, reading back what is left");
         narrator.tell(DownloadEventType::Mending);
-        self.scratch.file.reserve(self.pin.fingerprint.size)?;
+        let (file, size) = (self.scratch.file.clone(), self.pin.fingerprint.size);
+        blocking(move || file.reserve(size)).await?;
         let claims = self.recorder.claims().await?;
         self.doubt(&claims.unwrap_or_default(), spec);
         self.fill_gaps(spec, narrator).await

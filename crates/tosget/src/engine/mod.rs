@@ -20,6 +20,7 @@ mod recorder;
 mod reread;
 mod same;
 mod start_over;
+mod whereabouts;
 mod whole;
 mod witness;
 
@@ -52,6 +53,7 @@ use crate::verify::Verification;
 use earlier::Earlier;
 use prepare::Prepared;
 use question::Question;
+pub(crate) use whereabouts::Whereabouts;
 
 const TARGET: &str = "tosget::download";
 
@@ -83,6 +85,7 @@ pub(crate) struct Spec {
     pub(crate) listeners: Listeners,
     pub(crate) cancel: CancelHook,
     pub(crate) progress: Progress,
+    pub(crate) whereabouts: Whereabouts,
 }
 
 /// Everything a question about an object is told, checked.
@@ -135,7 +138,11 @@ impl Engine {
         let narrator = Narrator::begin(&spec.listeners, &spec.object, &places, &spec.progress)?;
         let earlier = Earlier::look(self, spec, &places, first_look).await;
         let result = match earlier {
-            Ok(earlier) => self.download_to(spec, places, earlier, &narrator, began).await,
+            Ok(earlier) => {
+                spec.whereabouts
+                    .found(earlier.journal.as_ref().and(places.journal.clone()));
+                self.download_to(spec, places, earlier, &narrator, began).await
+            }
             Err(error) => {
                 narrator.tell_failure(CREATE_FAILED, &error);
                 Err(error)
@@ -147,6 +154,7 @@ impl Engine {
                 narrator.tell_failure(DownloadEventType::ObjectChanged, error);
             }
         }
+        spec.whereabouts.done_with_files();
         narrator.end().await;
         result
     }
@@ -222,6 +230,7 @@ impl Engine {
     async fn resolve(&self, spec: &Spec) -> Result<Resolved, Error> {
         let (storage, object) = (self.storage.clone(), spec.object.clone());
         let (file_path, checkpoint) = (spec.file_path.clone(), spec.checkpoint.clone());
+        let whereabouts = spec.whereabouts.clone();
         let resolved = self
             .file_work
             .small_files
@@ -230,6 +239,8 @@ impl Engine {
                     Destination::Directory(path) => Ok(Resolved::Directory(path)),
                     Destination::File(path) => {
                         let places = Places::new(&*storage, &path, &checkpoint)?;
+                        // Until it was looked at, it may be there.
+                        whereabouts.found(places.journal.clone());
                         // Here, since what may block costs more to begin than to do.
                         let first_look = Earlier::look_once(&storage, &places);
                         Ok(Resolved::File(places, first_look))

@@ -387,6 +387,7 @@ impl Preparation {
         else {
             return Ok(None);
         };
+        self.spec.whereabouts.found(Some(path.to_owned()));
         let object = &self.spec.object;
         let identity = Identity {
             endpoint: self.engine.source.endpoint().to_owned(),

@@ -1,4 +1,4 @@
-//! The system's storage, where a test has its say before each call that changes something.
+//! The system's storage, where a test has its say before each call.
 
 use std::fmt;
 use std::io;
@@ -12,8 +12,19 @@ use crate::storage::{Allocation, OpenMode, Stat, Storage, StoredFile, SystemStor
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Call {
     Create,
-    Allocate { len: u64 },
-    Write { len: usize },
+    Open,
+    /// Of a name or of an open file.
+    Stat,
+    CreateDirectory,
+    Read,
+    Lock,
+    Remove,
+    Allocate {
+        len: u64,
+    },
+    Write {
+        len: usize,
+    },
     Sync,
     Rename,
     SyncDirectory,
@@ -41,9 +52,11 @@ impl fmt::Debug for HookedStorage {
 
 impl Storage for HookedStorage {
     fn open(&self, path: &Path, mode: OpenMode) -> io::Result<Arc<dyn StoredFile>> {
-        if mode == OpenMode::CreateNew {
-            (self.0)(Call::Create, path)?;
-        }
+        let call = match mode {
+            OpenMode::CreateNew => Call::Create,
+            OpenMode::Existing | OpenMode::Read => Call::Open,
+        };
+        (self.0)(call, path)?;
         Ok(Arc::new(HookedFile {
             hook: self.0.clone(),
             file: SystemStorage.open(path, mode)?,
@@ -52,6 +65,7 @@ impl Storage for HookedStorage {
     }
 
     fn stat(&self, path: &Path) -> io::Result<Option<Stat>> {
+        (self.0)(Call::Stat, path)?;
         SystemStorage.stat(path)
     }
 
@@ -60,6 +74,7 @@ impl Storage for HookedStorage {
     }
 
     fn create_dir_all(&self, path: &Path) -> io::Result<()> {
+        (self.0)(Call::CreateDirectory, path)?;
         SystemStorage.create_dir_all(path)
     }
 
@@ -69,6 +84,7 @@ impl Storage for HookedStorage {
     }
 
     fn remove(&self, path: &Path) -> io::Result<()> {
+        (self.0)(Call::Remove, path)?;
         SystemStorage.remove(path)
     }
 
@@ -98,6 +114,7 @@ impl fmt::Debug for HookedFile {
 
 impl StoredFile for HookedFile {
     fn read_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<usize> {
+        (self.hook)(Call::Read, &self.path)?;
         self.file.read_at(buffer, offset)
     }
 
@@ -132,10 +149,12 @@ impl StoredFile for HookedFile {
     }
 
     fn try_lock(&self) -> io::Result<bool> {
+        (self.hook)(Call::Lock, &self.path)?;
         self.file.try_lock()
     }
 
     fn stat(&self) -> io::Result<Stat> {
+        (self.hook)(Call::Stat, &self.path)?;
         self.file.stat()
     }
 }

@@ -163,6 +163,7 @@ fn plain_spec() -> Spec {
         listeners: Listeners::default(),
         cancel: CancelHook::new(),
         progress: Progress::new(),
+        whereabouts: Whereabouts::default(),
     }
 }
 
