@@ -264,7 +264,7 @@ pub(crate) fn parse() -> Result<Args, Exit> {
             let _ = error.print();
             return Exit::Done;
         }
-        let text = error.render().to_string();
+        let text = without_queries(error.render().to_string());
         if is_json_wanted() {
             let message = text
                 .split("\n\n")
@@ -277,6 +277,16 @@ pub(crate) fn parse() -> Result<Args, Exit> {
         }
         Exit::Usage
     })
+}
+
+/// Takes the queries of URLs that were typed out of a text that repeats them: a query may be a key to the object.
+fn without_queries(text: String) -> String {
+    let typed = env::args_os().filter_map(|argument| argument.into_string().ok());
+    let urls = typed.filter(|argument| !argument.starts_with("tos://"));
+    let queries = urls.filter_map(|url| Some(url.split_once('?')?.1.to_owned()));
+    queries
+        .filter(|query| !query.is_empty())
+        .fold(text, |text, query| text.replace(&query, "<redacted>"))
 }
 
 /// A command line that can't be read is answered in JSON all the same if it asks for it.

@@ -74,3 +74,31 @@ fn the_log_of_every_request_holds_no_secret() {
         }
     }
 }
+
+#[test]
+fn a_url_that_is_refused_as_an_argument_is_not_repeated_with_its_signature() {
+    let stage = Stage::new();
+    let url = "https://h.test/k?X-Tos-Date=1&X-Tos-Signature=0123456789abcdef";
+    for arguments in [
+        &["presign", url][..],
+        &["presign", url, "--json"],
+        &["presign", "tos://bkt/k", url],
+        &["get", "tos://bkt/k", "x", url],
+        &["stat", url, url],
+        &[url],
+        &["get", "tos://bkt/k", "--part-size", url],
+        &["get", "tos://bkt/k", &format!("--part-size={url}")],
+        &["presign", "--expires", url, "tos://bkt/k"],
+    ] {
+        let ran = stage.run(arguments).ends_with(2);
+        let told = format!("{}{}", ran.stdout, ran.stderr);
+        assert!(
+            !told.contains("0123456789abcdef") && !told.contains("X-Tos-Date"),
+            "{told}"
+        );
+    }
+    stage
+        .run(&["presign", url])
+        .says("https://h.test/k?<redacted>")
+        .says("tos://BUCKET/KEY");
+}

@@ -52,7 +52,7 @@ impl Probed {
             etag = etag.as_ref().map(tracing::field::debug),
             crc64 = crc64.map(tracing::field::display),
             version_id = version_id.as_deref().map(|version| tracing::field::display(Printable(version))),
-            request_id = self.head.object.request_id.as_ref().map(tracing::field::display),
+            request_id = self.head.object.request_id.as_deref().map(|id| tracing::field::display(Printable(id))),
             "object found"
         );
     }

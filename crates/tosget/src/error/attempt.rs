@@ -32,7 +32,12 @@ pub(crate) enum AttemptError {
     },
     /// The peer's certificate or ours was not accepted.
     #[error("the TLS handshake with {peer} failed")]
-    Tls { peer: String, source: BoxError },
+    Tls {
+        peer: String,
+        /// Whether it answered in TLS.
+        speaks_tls: bool,
+        source: BoxError,
+    },
     /// Nothing came for too long.
     #[error("no {waiting_for} within {} s", limit.as_secs_f64())]
     Timeout {
@@ -85,7 +90,7 @@ struct Chain<'a>(&'a AttemptError);
 
 impl fmt::Display for Chain<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}", self.0)?;
+        write!(f, "{}", Printable(&self.0.to_string()))?;
         let mut next = self.0.source();
         while let Some(cause) = next {
             write!(f, ": {}", Printable(&cause.to_string()))?;

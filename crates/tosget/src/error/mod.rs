@@ -264,6 +264,11 @@ fn hint_for_network(error: &AttemptError) -> Option<&'static str> {
         AttemptError::Connect { .. } => {
             Some("check that the endpoint is the right one and can be reached from here")
         }
+        AttemptError::Tls {
+            speaks_tls: false, ..
+        } => Some(
+            "what answers does not speak TLS: begin the endpoint or URL with http://, or name the port for https",
+        ),
         AttemptError::Tls { .. } => Some(
             "if the server's certificate comes from an authority of your own, name that authority's file",
         ),

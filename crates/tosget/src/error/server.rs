@@ -10,7 +10,7 @@ use crate::object::Printable;
 /// The server's refusal: status, error code and the ids that its support asks for.
 ///
 /// Empty text means that the server did not say (an answer to HEAD has no body, so no code and message).
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct TosServerError {
     /// HTTP status.
@@ -38,6 +38,26 @@ pub struct TosServerError {
     pub clock_offset: Option<i64>,
     /// All headers of the answer: names in lower case, lines of the same name joined by a comma.
     pub headers: BTreeMap<String, String>,
+}
+
+/// Without the values of headers: whoever answered may have put anything there.
+impl fmt::Debug for TosServerError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("TosServerError")
+            .field("status_code", &self.status_code)
+            .field("code", &self.code)
+            .field("message", &self.message)
+            .field("request_id", &self.request_id)
+            .field("host_id", &self.host_id)
+            .field("ec", &self.ec)
+            .field("resource", &self.resource)
+            .field("delete_marker", &self.delete_marker)
+            .field("request_url", &self.request_url)
+            .field("retry_after", &self.retry_after)
+            .field("clock_offset", &self.clock_offset)
+            .field("headers", &self.headers.keys())
+            .finish()
+    }
 }
 
 impl fmt::Display for TosServerError {

@@ -8,6 +8,7 @@ use tokio::net::TcpListener;
 use tos_emulator::{FaultRule, Verdict};
 use tosget::{Credentials, DownloadFile, Error, ErrorKind, HeadObject, TosClient, TosClientBuilder};
 
+use crate::logging::listen;
 use crate::support::{BUCKET, MIB, World, chain};
 
 /// The head of a request: its first line, and its header lines.
@@ -429,4 +430,118 @@ async fn another_length_with_the_same_etag_is_asked_again_and_not_taken_for_anot
         .expect("asked again");
     world.assert_destination_is_virtual(1, size);
     assert_eq!((done.retries, done.restarts), (3, 0));
+}
+
+/// The request's target and all of its header lines, on one line.
+fn echo(asked: &Asked) -> String {
+    asked.0.lines().collect::<Vec<_>>().join(" ")
+}
+
+/// An answer that repeats what it was asked in every field there is.
+fn repeating(status: &str, asked: &Asked) -> Vec<u8> {
+    let (said, target) = (
+        echo(asked),
+        asked.0.split(' ').nth(1).unwrap_or_default().to_owned(),
+    );
+    let json = said.replace('\\', "").replace('"', "'");
+    let body = format!(
+        "{{\"Code\":\"{json}\",\"Message\":\"{json}\",\"RequestId\":\"{json}\",\"HostId\":\"{json}\",\"EC\":\"{json}\",\
+         \"Resource\":\"{target}\"}}"
+    );
+    let body = if asked.is_head() { String::new() } else { body };
+    let length = body.len();
+    let named = [
+        "x-tos-request-id",
+        "x-tos-id-2",
+        "x-tos-ec",
+        "x-echo",
+        "content-type",
+        "x-tos-storage-class",
+    ];
+    let lines: String = named
+        .iter()
+        .map(|name| format!("{name}: {said} \u{9b}2J\r\n"))
+        .collect();
+    format!(
+        "HTTP/1.1 {status}\r\nContent-Length: {length}\r\nContent-Range: bytes 0-{}/{length}\r\nETag: \"e\"\r\n\
+         Location: https://elsewhere.test{target}\r\nConnection: close\r\n{lines}\r\n{body}",
+        length.max(1) - 1,
+    )
+    .into_bytes()
+}
+
+#[tokio::test]
+async fn i10_what_a_server_repeats_of_a_request_is_in_no_output() {
+    const SECRETS: [&str; 4] = [
+        "zq-echoed-token",
+        "zq-echoed-signature",
+        "very-secret",
+        "Signature=",
+    ];
+    let log = listen();
+    for status in [
+        "206 Partial Content",
+        "200 OK",
+        "302 Found",
+        "403 Forbidden",
+        "404 Not Found",
+        "503 Busy",
+    ] {
+        let server = RawServer::start(move |_, asked| repeating(status, asked)).await;
+        let keys = Credentials::new("AKLT1", "very-secret").with_security_token("zq-echoed-token");
+        let client = server
+            .builder()
+            .credentials(keys)
+            .max_retry_count(1)
+            .build()
+            .expect("good");
+        let url = format!("{}/log-echo?X-Tos-Signature=zq-echoed-signature&x=1", server.url);
+        let folder = tempfile::tempdir().expect("a directory");
+        let mut shown = String::new();
+        for request in [
+            DownloadFile::new(BUCKET, "log-echo", folder.path().join("a")),
+            DownloadFile::from_pre_signed_url(&url, folder.path().join("b")),
+        ] {
+            shown.push_str(&match client.download_file(request).await {
+                Ok(done) => format!("{done:?}\n"),
+                Err(error) => told(&error),
+            });
+        }
+        for request in [
+            HeadObject::new(BUCKET, "log-echo"),
+            HeadObject::from_pre_signed_url(&url),
+        ] {
+            shown.push_str(&match client.head_object(request).await {
+                Ok(object) => format!("{object:?}\n"),
+                Err(error) => told(&error),
+            });
+        }
+        assert!(shown.contains("<redacted>"), "{status}: {shown}");
+        let text = log.text();
+        for line in shown
+            .lines()
+            .chain(text.lines().filter(|line| line.contains("log-echo")))
+        {
+            for secret in SECRETS {
+                assert!(!line.contains(secret), "{status}: {secret} in {line}");
+            }
+            assert!(!line.contains('\u{9b}'), "{status}: {line:?}");
+        }
+    }
+}
+
+/// Everything there is to an error.
+fn told(error: &Error) -> String {
+    let server = error.server().map(|server| {
+        let fields = [
+            &server.code,
+            &server.message,
+            &server.request_id,
+            &server.host_id,
+            &server.ec,
+            &server.resource,
+        ];
+        format!("{fields:?} {:?} {}", server.headers, server.request_url)
+    });
+    format!("{error:?} {} {:?} {server:?}\n", chain(error), error.hint())
 }

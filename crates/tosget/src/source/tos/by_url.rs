@@ -102,17 +102,7 @@ impl UrlSource {
     }
 
     fn read(&self, refusal: &Refusal) -> TosServerError {
-        let mut server = refusal.read_altered(self.url.to_string(), |body| self.url.redact(body));
-        for text in [
-            &mut server.code,
-            &mut server.message,
-            &mut server.request_id,
-            &mut server.host_id,
-            &mut server.ec,
-        ] {
-            *text = self.url.redact(text);
-        }
-        server
+        refusal.read(self.url.to_string())
     }
 
     fn refused(&self, refusal: &Refusal) -> AttemptError {

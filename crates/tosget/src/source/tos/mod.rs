@@ -14,6 +14,7 @@ mod raw_trailer;
 mod refusal;
 mod request;
 mod request_log;
+mod secrets;
 pub(crate) mod transport;
 
 #[cfg(test)]

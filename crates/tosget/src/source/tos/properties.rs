@@ -9,6 +9,7 @@ use http::response::Parts;
 use http::{HeaderName, HeaderValue, Response};
 
 use super::raw_trailer::RawTrailer;
+use super::secrets::Secrets;
 use super::{answer, refusal};
 use crate::error::attempt::ResponseFault;
 use crate::properties::Tape;
@@ -47,7 +48,13 @@ pub fn error_body(bytes: &[u8]) {
     let mut tape = Tape::new(bytes);
     let parts = parts(&mut tape);
     let now = UNIX_EPOCH + Duration::from_secs(tape.below(1 << 40));
-    let error = refusal::read(&parts, tape.rest(), "https://b.h.test/k".to_owned(), now);
+    let error = refusal::read(
+        &parts,
+        tape.rest(),
+        "https://b.h.test/k".to_owned(),
+        now,
+        &Secrets::default(),
+    );
     assert!(
         error.message.chars().count() <= LONGEST_MESSAGE,
         "{}",

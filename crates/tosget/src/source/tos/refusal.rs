@@ -3,6 +3,7 @@
 //! They come from anywhere: the service (JSON), a proxy (HTML), a load balancer (nothing). None of it is trusted to
 //! be short, text or true.
 
+use std::collections::BTreeMap;
 use std::time::{Duration, SystemTime};
 
 use http::HeaderMap;
@@ -13,6 +14,7 @@ use serde_json::{Map, Value};
 use tokio::time::timeout;
 
 use super::answer::{all_text, clock_offset, text};
+use super::secrets::{Secrets, without_query, without_signatures};
 use crate::error::TosServerError;
 use crate::range::parse_decimal;
 
@@ -55,10 +57,16 @@ pub(super) async fn read_body(mut body: Incoming, most: usize, limit: Duration) 
 }
 
 /// Puts status, headers and body together. `request_url` is shown, so it must hold no signature.
-pub(super) fn read(parts: &Parts, body: &[u8], request_url: String, now: SystemTime) -> TosServerError {
+pub(super) fn read(
+    parts: &Parts,
+    body: &[u8],
+    request_url: String,
+    now: SystemTime,
+    secrets: &Secrets,
+) -> TosServerError {
     let headers = &parts.headers;
     let header = |name| text(headers, name).unwrap_or_default();
-    let told = Told::read(body);
+    let told = Told::read(body, secrets);
     let ec = told.or("EC", header("x-tos-ec"));
     TosServerError {
         status_code: parts.status.as_u16(),
@@ -67,13 +75,25 @@ pub(super) fn read(parts: &Parts, body: &[u8], request_url: String, now: SystemT
         request_id: first(header("x-tos-request-id"), told.field("RequestId")),
         host_id: told.or("HostId", header("x-tos-id-2")),
         ec,
-        resource: told.field("Resource"),
+        resource: without_query(&told.field("Resource")),
         delete_marker: text(headers, "x-tos-delete-marker").is_some_and(|value| value == "true"),
         request_url,
         retry_after: retry_after(headers, now),
         clock_offset: clock_offset(headers, now),
-        headers: all_text(headers),
+        headers: shown(headers),
     }
+}
+
+/// All headers, without what opens something at whoever a redirect leads to.
+fn shown(headers: &HeaderMap) -> BTreeMap<String, String> {
+    let mut texts = all_text(headers);
+    for (name, value) in &mut texts {
+        *value = match name.as_str() {
+            "location" | "content-location" | "refresh" | "link" => without_query(value),
+            _ => without_signatures(value).into_owned(),
+        };
+    }
+    texts
 }
 
 /// Whether the server refused the request for the time it was signed at.
@@ -85,21 +105,24 @@ pub(super) fn is_about_time(error: &TosServerError) -> bool {
 }
 
 /// What the body told: the service's JSON object, or else an excerpt of whatever it is.
-struct Told {
+struct Told<'a> {
     fields: Map<String, Value>,
     excerpt: String,
+    secrets: &'a Secrets,
 }
 
-impl Told {
-    fn read(body: &[u8]) -> Self {
+impl<'a> Told<'a> {
+    fn read(body: &[u8], secrets: &'a Secrets) -> Self {
         match serde_json::from_slice(body) {
             Ok(Value::Object(fields)) => Self {
                 fields,
                 excerpt: String::new(),
+                secrets,
             },
             _ => Self {
                 fields: Map::new(),
-                excerpt: first_words(body),
+                excerpt: first_words(body, secrets),
+                secrets,
             },
         }
     }
@@ -107,7 +130,8 @@ impl Told {
     /// A field's text; empty where it is missing or no text.
     fn field(&self, name: &str) -> String {
         let value = self.fields.get(name).and_then(Value::as_str);
-        excerpt(value.unwrap_or_default(), MAX_MESSAGE_CHARS)
+        let text = self.secrets.redact(value.unwrap_or_default());
+        excerpt(&without_signatures(&text), MAX_MESSAGE_CHARS)
     }
 
     fn or(&self, name: &str, otherwise: String) -> String {
@@ -124,7 +148,7 @@ fn code_of(ec: &str) -> String {
     known.map(|(_, code)| (*code).to_owned()).unwrap_or_default()
 }
 
-fn message(headers: &HeaderMap, told: &Told) -> String {
+fn message(headers: &HeaderMap, told: &Told<'_>) -> String {
     let message = told.or("Message", told.excerpt.clone());
     let Some(location) = text(headers, "location") else {
         return message;
@@ -140,8 +164,9 @@ fn message(headers: &HeaderMap, told: &Told) -> String {
 }
 
 /// How a body begins that is not the service's, for a message.
-pub(super) fn first_words(body: &[u8]) -> String {
-    excerpt(&String::from_utf8_lossy(body), MAX_EXCERPT_CHARS)
+pub(super) fn first_words(body: &[u8], secrets: &Secrets) -> String {
+    let text = secrets.redact(&String::from_utf8_lossy(body));
+    excerpt(&without_signatures(&text), MAX_EXCERPT_CHARS)
 }
 
 /// One line of printable text, cut after `limit` characters.
@@ -190,6 +215,7 @@ mod tests {
             body,
             "https://b.h.test/k".to_owned(),
             now,
+            &Secrets::default(),
         )
     }
 

@@ -9,7 +9,7 @@ use tracing::{Level, Span};
 use super::answer::text;
 use super::connect::ConnectionUse;
 use crate::error::attempt::AttemptError;
-use crate::object::ObjectId;
+use crate::object::{ObjectId, Printable};
 use crate::range::ByteRange;
 use crate::source::Attempt;
 
@@ -78,7 +78,7 @@ impl RequestLog {
             target: TARGET,
             parent: &self.span,
             status = answered.status,
-            request_id = %answered.request_id,
+            request_id = %Printable(&answered.request_id),
             ttfb_ms = milliseconds(answered.after),
             connection = connection.map(ConnectionUse::id),
             reused = connection.map(ConnectionUse::is_reused),
@@ -119,7 +119,7 @@ impl RequestLog {
             target: TARGET,
             parent: &self.span,
             status = answered.status,
-            request_id = %answered.request_id,
+            request_id = %Printable(&answered.request_id),
             ttfb_ms = milliseconds(answered.after),
             bytes = self.bytes,
             elapsed_ms = milliseconds(self.began.elapsed()),

@@ -20,6 +20,7 @@ use super::provenance::{self, Provenance};
 use super::raw_trailer::RawTrailer;
 use super::refusal;
 use super::request_log::RequestLog;
+use super::secrets::Secrets;
 use crate::clock::Clock;
 use crate::error::TosServerError;
 use crate::error::attempt::{AttemptError, ResponseFault};
@@ -54,6 +55,7 @@ impl Transport {
         mut log: RequestLog,
         provenance: Provenance,
     ) -> Result<Exchanged, AttemptError> {
+        let secrets = Secrets::of(&request, self.http.proxy_authorization());
         let exchange = match self.http.send(request).instrument(log.span()).await {
             Ok(exchange) => exchange,
             Err(error) => {
@@ -61,7 +63,8 @@ impl Transport {
                 return Err(error);
             }
         };
-        let (parts, body) = exchange.response.into_parts();
+        let (mut parts, body) = exchange.response.into_parts();
+        secrets.redact_headers(&mut parts.headers);
         log.answered(&parts);
         if parts.status.is_success() {
             if let Some(doubt) = provenance.doubt(&parts) {
@@ -71,7 +74,7 @@ impl Transport {
                     doubt,
                     status: parts.status.as_u16(),
                     kind: provenance::kind(&parts.headers),
-                    first_words: refusal::first_words(&body),
+                    first_words: refusal::first_words(&body, &secrets),
                 }
                 .into());
             }
@@ -85,7 +88,12 @@ impl Transport {
         let now = self.clock.now();
         let body = refusal::read_body(body, refusal::MAX_BODY_BYTES, self.idle_timeout).await;
         log.refused();
-        Ok(Exchanged::Refusal(Refusal { parts, body, now }))
+        Ok(Exchanged::Refusal(Refusal {
+            parts,
+            body,
+            secrets,
+            now,
+        }))
     }
 }
 
@@ -136,6 +144,7 @@ impl Answer {
 pub(super) struct Refusal {
     parts: Parts,
     body: Vec<u8>,
+    secrets: Secrets,
     /// When it came.
     pub(super) now: SystemTime,
 }
@@ -143,16 +152,6 @@ pub(super) struct Refusal {
 impl Refusal {
     /// Reads it into what the users of TOS know.
     pub(super) fn read(&self, request_url: String) -> TosServerError {
-        refusal::read(&self.parts, &self.body, request_url, self.now)
-    }
-
-    /// The same, with the body's text altered first.
-    pub(super) fn read_altered(
-        &self,
-        request_url: String,
-        alter: impl FnOnce(&str) -> String,
-    ) -> TosServerError {
-        let body = alter(&String::from_utf8_lossy(&self.body));
-        refusal::read(&self.parts, body.as_bytes(), request_url, self.now)
+        refusal::read(&self.parts, &self.body, request_url, self.now, &self.secrets)
     }
 }

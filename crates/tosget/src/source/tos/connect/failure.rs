@@ -76,6 +76,7 @@ impl From<ConnectFailure> for AttemptError {
             },
             ConnectFailure::Tls { peer, source } => Self::Tls {
                 peer,
+                speaks_tls: speaks_tls(&*source.0),
                 source: Box::new(source),
             },
             ConnectFailure::Timeout(limit) => Self::Timeout {
@@ -116,7 +117,11 @@ pub(super) fn classify(error: legacy::Error, peer: String) -> AttemptError {
     let refused = certificate_refused(&error);
     let source = Box::new(Stripped(error));
     if refused {
-        AttemptError::Tls { peer, source }
+        AttemptError::Tls {
+            peer,
+            speaks_tls: true,
+            source,
+        }
     } else {
         AttemptError::Broken { source }
     }
@@ -149,6 +154,12 @@ fn concerns_certificates(alert: AlertDescription) -> bool {
             | AlertDescription::DecryptError
             | AlertDescription::HandshakeFailure
     )
+}
+
+/// Whether what came was TLS at all.
+fn speaks_tls(error: &(dyn StdError + 'static)) -> bool {
+    let error = error.downcast_ref::<io::Error>().and_then(rustls_error);
+    !matches!(error, Some(rustls::Error::InvalidMessage(_)))
 }
 
 fn rustls_error(error: &io::Error) -> Option<&rustls::Error> {

@@ -67,6 +67,11 @@ pub(super) struct Exchange {
 }
 
 impl HttpClient {
+    /// What requests show to a proxy that reads them. Secret.
+    pub(super) fn proxy_authorization(&self) -> Option<&HeaderValue> {
+        self.proxy_authorization.as_ref()
+    }
+
     pub(super) fn new(settings: Settings) -> Self {
         let turns = Turns::new(settings.max_connections);
         let census = Census::new(turns.count());

@@ -257,3 +257,49 @@ async fn another_refusal_does_not_move_the_clock() {
     get(&*source, 1).await.expect("an answer");
     assert!(!server.asked()[1].contains("x-tos-date: 2100"));
 }
+
+#[tokio::test]
+async fn what_is_secret_in_a_request_is_in_nothing_that_its_refusal_tells() {
+    // What a server repeats of what it was asked, and what opens something at another server.
+    let token = "zq-token-of-mine";
+    let keyed = |server: &Server| {
+        let keys = crate::credentials::Credentials::new("AKLT1", "very-secret").with_security_token(token);
+        let source = builder(server).credentials(keys).into_parts().expect("a client");
+        source.service().expect("a service").source.clone()
+    };
+    let foreign = "https://elsewhere.test/k?X-Tos-Signature=zq-foreign&x=1";
+    let json = format!(
+        "{{\"Code\":\"{token}\",\"Message\":\"see {foreign} {token}\",\"RequestId\":\"{token}\",\"HostId\":\"{token}\",\
+         \"EC\":\"{token}\",\"Resource\":\"/k?{token}&a=zq-foreign\"}}"
+    );
+    let headers = format!(
+        "Location: {foreign}\r\nX-Echo: {token}\r\nLink: <{foreign}>\r\nx-tos-request-id: {token}\r\nx-tos-ec: {token}\r\n\
+         X-Debug: a?signature=zq-foreign\r\n"
+    );
+    let html = format!("<p>{foreign} {token}");
+    for (status, body) in [("403 Forbidden", &json), ("302 Found", &html), ("200 OK", &html)] {
+        let headers = match status {
+            "200 OK" => format!("X-Echo: {token}\r\n"),
+            _ => headers.clone(),
+        };
+        let server = Server::start(vec![Step::AnswerAndClose(refusal(status, &headers, body))]).await;
+        let error = get(&*keyed(&server), 1).await.expect_err("no answer");
+        assert!(has_line(
+            &server.only_request(),
+            &format!("x-tos-security-token: {token}")
+        ));
+        let mut told = format!("{error:?} {error} {}", error.chain());
+        if let AttemptError::Server(server) = &error {
+            told.push_str(&format!("{} {:?}", server.resource, server.headers));
+            // Debug tells which headers came, and not what is in them.
+            let debug = format!("{server:?}");
+            assert!(
+                debug.contains("\"x-debug\"") && !debug.contains("a?signature"),
+                "{debug}"
+            );
+        }
+        for secret in [token, "zq-foreign"] {
+            assert!(!told.contains(secret), "{told}");
+        }
+    }
+}

@@ -165,7 +165,19 @@ async fn a_plain_server_behind_https_is_a_tls_failure() {
         .endpoint(format!("https://{address}"))
         .anonymous();
     let error = fetch(source).await.expect_err("no TLS");
-    assert!(matches!(error, AttemptError::Tls { .. }), "{error:?}");
+    assert!(
+        matches!(
+            error,
+            AttemptError::Tls {
+                speaks_tls: false,
+                ..
+            }
+        ),
+        "{error:?}"
+    );
+    let error = crate::error::Error::from_attempt("read", 1, error);
+    let hint = error.hint().expect("a hint");
+    assert!(hint.contains("http://") && !hint.contains("authority"), "{hint}");
 }
 
 #[tokio::test]
