@@ -13,7 +13,9 @@ use crate::destination::directory_of;
 use crate::error::Error;
 use crate::page_cache::PageCache;
 use crate::range::ByteRange;
-use crate::storage::{Allocation, Directory, Locked, OpenMode, Stat, Storage, StoredFile, open_locked};
+use crate::storage::{
+    Allocation, Directory, Locked, OpenMode, Stat, Storage, StoredFile, has_name, open_locked,
+};
 use crate::verify::Verified;
 
 /// How much is read back at a time.
@@ -22,6 +24,9 @@ const READ_LEN: usize = 1 << 20;
 /// Written between two times that the system is told to forget what it has on the disk. It looks at all it keeps of the file each
 /// time, which is not much more than this.
 const FORGET_EVERY: u64 = 64 << 20;
+
+/// So often another download may make the file and remove it again just as we look: then it is theirs.
+const MOST_TURNS: usize = 100;
 
 /// The partial object, open and locked. Clones share the file; the lock is given back with the last of them.
 #[derive(Clone, Debug)]
@@ -62,25 +67,22 @@ impl Durable {
 impl TemporaryFile {
     /// Opens and locks what an earlier run left.
     pub(crate) fn open(storage: &Arc<dyn Storage>, path: &Path) -> Result<OpenTemporary, Error> {
-        loop {
-            let locked = open_locked(&**storage, path, OpenMode::Existing);
-            match locked.map_err(|error| Error::disk("open the temporary file", path, error))? {
-                Locked::Ours(file) => {
-                    refuse_second_name(&*file)
-                        .map_err(|error| Error::disk("use the temporary file", path, error))?;
-                    let directory = open_directory(&**storage, path)?;
-                    return Ok(OpenTemporary::Ours(Self::new(storage, path, file, directory)));
-                }
-                Locked::Held => return Ok(OpenTemporary::Held),
-                Locked::Absent => return Ok(OpenTemporary::Absent),
-                Locked::Moved => {}
+        let locked = open_locked(&**storage, path, OpenMode::Existing);
+        match locked.map_err(|error| Error::disk("open the temporary file", path, error))? {
+            Locked::Ours(file) => {
+                refuse_second_name(&*file)
+                    .map_err(|error| Error::disk("use the temporary file", path, error))?;
+                let directory = open_directory(&**storage, path)?;
+                Ok(OpenTemporary::Ours(Self::new(storage, path, file, directory)))
             }
+            Locked::Held => Ok(OpenTemporary::Held),
+            Locked::Absent => Ok(OpenTemporary::Absent),
         }
     }
 
     /// Opens and locks it, creating it where it is missing.
     pub(crate) fn open_or_create(storage: &Arc<dyn Storage>, path: &Path) -> Result<OpenTemporary, Error> {
-        loop {
+        for _ in 0..MOST_TURNS {
             match Self::open(storage, path)? {
                 OpenTemporary::Absent => {}
                 other => return Ok(other),
@@ -96,6 +98,7 @@ impl TemporaryFile {
                 ours @ OpenTemporary::Ours(_) => return Ok(ours),
             }
         }
+        Ok(OpenTemporary::Held)
     }
 
     /// Creates it, and locks it. `Held` where somebody else was faster; `Absent` where the directory is missing.
@@ -104,7 +107,7 @@ impl TemporaryFile {
         let directory = open_directory(&**storage, path)?;
         match open_locked(&**storage, path, OpenMode::CreateNew) {
             Ok(Locked::Ours(file)) => Ok(OpenTemporary::Ours(Self::new(storage, path, file, directory))),
-            Ok(Locked::Held | Locked::Moved) => Ok(OpenTemporary::Held),
+            Ok(Locked::Held) => Ok(OpenTemporary::Held),
             Ok(Locked::Absent) => Ok(OpenTemporary::Absent),
             Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(OpenTemporary::Held),
             Err(error) => Err(Error::disk("create the temporary file", path, error)),
@@ -195,6 +198,12 @@ impl TemporaryFile {
             at += len as u64;
         }
         Ok(Some(crc.finish()))
+    }
+
+    /// Whether it still has the name that it was made under.
+    pub(crate) fn has_its_name(&self) -> Result<bool, Error> {
+        has_name(&*self.storage, &self.path, &*self.file)
+            .map_err(|error| Error::disk("look at", &self.path, error))
     }
 
     pub(crate) fn stat(&self) -> Result<Stat, Error> {

@@ -15,15 +15,13 @@ impl Session {
         spec: &Spec,
         narrator: &Narrator,
     ) -> Result<Box<Self>, Error> {
-        let (storage, path) = (self.engine.storage.clone(), self.places.temporary.clone());
         let file = self.scratch.file.clone();
         let looked = blocking(move || {
-            let named = storage.stat(&path);
-            let named = named.map_err(|error| Error::disk("look at", &path, error))?;
-            file.stat().map(|ours| (ours, named))
+            let has_its_name = file.has_its_name()?;
+            file.stat().map(|ours| (ours, has_its_name))
         });
-        let (ours, named) = looked.await?;
-        if named.is_none_or(|named| named.id != ours.id) {
+        let (ours, has_its_name) = looked.await?;
+        if !has_its_name {
             return Err(self.lost());
         }
         if ours.len >= self.pin.fingerprint.size {

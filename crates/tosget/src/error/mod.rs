@@ -91,9 +91,14 @@ impl Error {
             io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => {
                 Some("free some space and run the same download again: it goes on where it stopped")
             }
-            io::ErrorKind::PermissionDenied | io::ErrorKind::ReadOnlyFilesystem => {
-                Some("choose a destination that can be written to")
-            }
+            io::ErrorKind::PermissionDenied => Some("choose a destination that can be written to"),
+            io::ErrorKind::ReadOnlyFilesystem => Some(
+                "choose a destination that can be written to: this file system is mounted read-only, or became so after an error of its disk",
+            ),
+            io::ErrorKind::StaleNetworkFileHandle => Some(
+                "the server of this file system does not know the file any more, since it was removed there or the server was set up \
+                 anew: run the same download again",
+            ),
             _ => None,
         };
         let mut error =

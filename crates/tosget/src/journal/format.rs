@@ -125,6 +125,8 @@ pub(crate) enum Damage {
     NotAJournal,
     #[error("it has format version {0}, this program knows version {VERSION}")]
     UnknownVersion(u32),
+    #[error("it is longer than any journal gets")]
+    TooLong,
     #[error("its header is cut off")]
     CutOff,
     #[error("its header does not match its checksum")]

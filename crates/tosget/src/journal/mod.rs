@@ -27,6 +27,9 @@ const CLAIM_LIMIT: u64 = 1 << 20;
 /// … or up to this part of the object, if that is more, so that their number stays bounded.
 const MOST_CLAIMS: u64 = 1 << 16;
 
+/// No journal gets as long as this, but a damaged or a made-up one may, and would be read for hours.
+const MOST_LEN: u64 = 256 << 20;
+
 /// How many records are read at a time.
 const RECORDS_AT_A_TIME: usize = 2048;
 
@@ -65,7 +68,7 @@ impl Journal {
     ) -> io::Result<Option<Self>> {
         let file = match open_locked(storage, path, OpenMode::CreateNew) {
             Ok(Locked::Ours(file)) => file,
-            Ok(Locked::Held | Locked::Moved | Locked::Absent) => return Ok(None),
+            Ok(Locked::Held | Locked::Absent) => return Ok(None),
             Err(error) if error.kind() == io::ErrorKind::AlreadyExists => return Ok(None),
             Err(error) => return Err(error),
         };
@@ -183,16 +186,13 @@ pub(crate) enum Look {
 impl FoundJournal {
     /// Opens, locks and reads the journal at `path`, if there is one.
     pub(crate) fn look(storage: &dyn Storage, path: &Path) -> io::Result<Look> {
-        loop {
-            match open_locked(storage, path, OpenMode::Existing)? {
-                Locked::Absent => return Ok(Look::Nothing),
-                Locked::Moved => {}
-                Locked::Held => {
-                    let file = storage.open(path, OpenMode::Existing)?;
-                    return Ok(Look::Held(read_owner(&*file)?.map(|block| Box::new(block.owner))));
-                }
-                Locked::Ours(file) => return Ok(Look::Found(Box::new(Self::read(file, path)?))),
+        match open_locked(storage, path, OpenMode::Existing)? {
+            Locked::Absent => Ok(Look::Nothing),
+            Locked::Held => {
+                let file = storage.open(path, OpenMode::Existing)?;
+                Ok(Look::Held(read_owner(&*file)?.map(|block| Box::new(block.owner))))
             }
+            Locked::Ours(file) => Ok(Look::Found(Box::new(Self::read(file, path)?))),
         }
     }
 
@@ -200,7 +200,11 @@ impl FoundJournal {
         let mut start = vec![0; MAX_HEADER_LEN];
         let len = file.read_at(&mut start, 0)?;
         start.truncate(len);
-        let header = decode_header(&start);
+        let header = if file.read_at(&mut [0], MOST_LEN)? > 0 {
+            Err(Damage::TooLong)
+        } else {
+            decode_header(&start)
+        };
         let last_owner = usize::try_from(OWNER_AT)
             .ok()
             .and_then(|at| OwnerBlock::decode(start.get(at..)?));

@@ -2,6 +2,7 @@
 //!
 //! All calls block. Tests put storages behind it that fail at the nth call or forget what was not synced.
 
+mod lacks;
 mod system;
 
 use std::fmt;
@@ -141,26 +142,62 @@ pub(crate) fn directory_of(path: &Path) -> &Path {
 /// Opens `path` and takes its lock, making sure that the name still means the locked file: its former owner may
 /// have renamed or removed it between our open and our lock.
 pub(crate) fn open_locked(storage: &dyn Storage, path: &Path, mode: OpenMode) -> io::Result<Locked> {
-    // To open a device can have effects, and to open a pipe can take for ever.
-    if mode == OpenMode::Existing {
-        match storage.stat(path)? {
-            None => return Ok(Locked::Absent),
-            Some(stat) if stat.kind != FileKind::File => return Err(io::Error::other(NOT_A_FILE)),
-            Some(_) => {}
+    for _ in 0..MOST_LOOKS {
+        // To open a device can have effects, and to open a pipe can take for ever.
+        if mode == OpenMode::Existing {
+            match storage.stat(path)? {
+                None => return Ok(Locked::Absent),
+                Some(stat) if stat.kind != FileKind::File => return Err(io::Error::other(NOT_A_FILE)),
+                Some(_) => {}
+            }
+        }
+        let file = match storage.open(path, mode) {
+            Ok(file) => file,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Locked::Absent),
+            Err(error) => return Err(error),
+        };
+        if !file.try_lock()? {
+            return Ok(Locked::Held);
+        }
+        if has_name(storage, path, &*file)? {
+            return Ok(Locked::Ours(file));
+        }
+        if mode != OpenMode::Existing {
+            // Whoever was faster has it.
+            return Ok(Locked::Held);
         }
     }
-    let file = match storage.open(path, mode) {
-        Ok(file) => file,
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Locked::Absent),
-        Err(error) => return Err(error),
+    Err(io::Error::other(
+        "its name means another file each time it is opened: the file system, or another program, changes it all the time",
+    ))
+}
+
+/// So often a file may be given another name between our open and our lock. More than once takes two others in a row.
+const MOST_LOOKS: usize = 1000;
+
+/// Whether `path` is a name of the open file.
+///
+/// Some union and FUSE file systems tell another inode number for a name than for the file that was opened by it. Where a fresh
+/// look shows that, a file is known by its length and times, which no two of ours share.
+pub(crate) fn has_name(storage: &dyn Storage, path: &Path, file: &dyn StoredFile) -> io::Result<bool> {
+    let (Some(named), opened) = (storage.stat(path)?, file.stat()?) else {
+        return Ok(false);
     };
-    if !file.try_lock()? {
-        return Ok(Locked::Held);
+    if named.id == opened.id {
+        return Ok(true);
     }
-    match storage.stat(path)? {
-        Some(named) if named.id == file.stat()?.id => Ok(Locked::Ours(file)),
-        _ => Ok(Locked::Moved),
+    let looks = |stat: &Stat| (stat.kind, stat.len, stat.modified_ns, stat.changed_ns);
+    if looks(&named) != looks(&opened) || opened.changed_ns == 0 || opened.names == 0 {
+        return Ok(false);
     }
+    let (Ok(again), Some(named)) = (storage.open(path, OpenMode::Read), storage.stat(path)?) else {
+        return Ok(false);
+    };
+    let numbers_differ = again.stat()?.id != named.id && looks(&named) == looks(&opened);
+    if numbers_differ {
+        lacks::INODES.miss(&"a name and the file that was opened by it differ");
+    }
+    Ok(numbers_differ)
 }
 
 /// Why something that has one of our names is left alone.
@@ -173,8 +210,6 @@ pub(crate) enum Locked {
     Ours(Arc<dyn StoredFile>),
     /// Somebody else holds the lock.
     Held,
-    /// The name means another file by now: look again.
-    Moved,
     /// There is no such file.
     Absent,
 }

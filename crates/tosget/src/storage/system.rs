@@ -10,6 +10,9 @@ use std::time::SystemTime;
 
 use crate::error::shortage::Shortage;
 
+use super::lacks::{
+    DIRECTORY_SYNC, FILE_SYNC, LENGTH, LOCKS, RESERVATION, is_forbidden, is_lacking, uninterrupted,
+};
 use super::{Allocation, FileId, FileKind, OpenMode, Stat, Storage, StoredFile, directory_of};
 
 /// The file systems that the operating system has mounted.
@@ -29,11 +32,12 @@ impl Storage for SystemStorage {
             use std::os::unix::fs::OpenOptionsExt;
             options.custom_flags(rustix::fs::OFlags::NOFOLLOW.bits().cast_signed());
         }
-        Ok(Arc::new(SystemFile::new(options.open(path)?)))
+        let file = uninterrupted(|| options.open(path))?;
+        Ok(Arc::new(SystemFile::new(file)))
     }
 
     fn stat(&self, path: &Path) -> io::Result<Option<Stat>> {
-        match fs::symlink_metadata(path) {
+        match uninterrupted(|| fs::symlink_metadata(path)) {
             Ok(metadata) => Ok(Some(stat_of(&metadata))),
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
             Err(error) => Err(error),
@@ -41,7 +45,7 @@ impl Storage for SystemStorage {
     }
 
     fn follow(&self, path: &Path) -> io::Result<Option<Stat>> {
-        let stat = match fs::metadata(path) {
+        let stat = match uninterrupted(|| fs::metadata(path)) {
             Ok(metadata) => stat_of(&metadata),
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
             Err(error) => return Err(error),
@@ -55,15 +59,15 @@ impl Storage for SystemStorage {
     }
 
     fn create_dir_all(&self, path: &Path) -> io::Result<()> {
-        fs::create_dir_all(path)
+        uninterrupted(|| fs::create_dir_all(path))
     }
 
     fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
-        fs::rename(from, to)
+        uninterrupted(|| fs::rename(from, to))
     }
 
     fn remove(&self, path: &Path) -> io::Result<()> {
-        fs::remove_file(path)
+        uninterrupted(|| fs::remove_file(path))
     }
 
     fn boot_id(&self) -> Option<[u8; 16]> {
@@ -72,7 +76,7 @@ impl Storage for SystemStorage {
 
     #[cfg(unix)]
     fn open_dir(&self, path: &Path) -> io::Result<Option<Directory>> {
-        match File::open(path) {
+        match uninterrupted(|| File::open(path)) {
             Ok(file) => Ok(Some(Directory(file))),
             Err(error) if Shortage::of_io(&error).is_some() => Err(error),
             // One that may not be read, for instance. It is told when it is to be synced, if it matters then.
@@ -82,7 +86,15 @@ impl Storage for SystemStorage {
 
     #[cfg(unix)]
     fn sync_dir(&self, path: &Path) -> io::Result<()> {
-        Directory(File::open(path)?).sync()
+        match uninterrupted(|| File::open(path)) {
+            Ok(file) => Directory(file).sync(),
+            // To make a name in it, a directory need not be one that may be read.
+            Err(error) if is_forbidden(&error) || is_lacking(&error) => {
+                DIRECTORY_SYNC.miss(&error);
+                Ok(())
+            }
+            Err(error) => Err(error),
+        }
     }
 
     /// Windows has no way to sync a directory; NTFS journals names by itself.
@@ -99,7 +111,13 @@ pub(crate) struct Directory(File);
 impl Directory {
     /// Makes the names in it durable.
     pub(crate) fn sync(&self) -> io::Result<()> {
-        self.0.sync_all()
+        match uninterrupted(|| self.0.sync_all()) {
+            Err(error) if is_forbidden(&error) => {
+                DIRECTORY_SYNC.miss(&error);
+                Ok(())
+            }
+            synced => DIRECTORY_SYNC.or_without(synced),
+        }
     }
 }
 
@@ -121,6 +139,14 @@ impl SystemFile {
             most: largest_file(),
             locked_by: AtomicU32::new(0),
         }
+    }
+
+    /// Gives the file its length. One that can't be given it grows with what is written.
+    fn lengthen(&self, len: u64) -> io::Result<Allocation> {
+        if self.file.metadata()?.len() < len {
+            LENGTH.or_without(uninterrupted(|| self.file.set_len(len)))?;
+        }
+        Ok(Allocation::Sparse)
     }
 
     fn may_end_at(&self, end: u64) -> io::Result<()> {
@@ -190,7 +216,7 @@ impl StoredFile for SystemFile {
 
     fn set_len(&self, len: u64) -> io::Result<()> {
         self.may_end_at(len)?;
-        self.file.set_len(len)
+        uninterrupted(|| self.file.set_len(len))
     }
 
     #[cfg(target_os = "linux")]
@@ -201,42 +227,45 @@ impl StoredFile for SystemFile {
         if len == 0 {
             return Ok(Allocation::Reserved);
         }
-        if let Some(free) = free_memory(&self.file)? {
+        if let Some(free) = free_memory(&self.file) {
             if free < len {
                 return Err(Errno::NOSPC.into());
             }
-            self.file.set_len(len)?;
-            return Ok(Allocation::Sparse);
+            return self.lengthen(len);
         }
-        match fallocate(&self.file, FallocateFlags::empty(), 0, len) {
+        let reserve = || Ok(fallocate(&self.file, FallocateFlags::empty(), 0, len)?);
+        match uninterrupted(reserve) {
             Ok(()) => Ok(Allocation::Reserved),
-            // EINVAL: some FUSE file systems; ENOSYS: old kernels.
-            Err(Errno::OPNOTSUPP | Errno::NOSYS | Errno::INVAL) => {
-                self.file.set_len(len)?;
-                Ok(Allocation::Sparse)
+            // EINVAL: some FUSE file systems; ENOSYS: old kernels; ENODEV: what is no plain file to its driver; EPERM: a sandbox.
+            Err(error)
+                if is_lacking(&error)
+                    || is_forbidden(&error)
+                    || Errno::from_io_error(&error) == Some(Errno::NODEV) =>
+            {
+                RESERVATION.miss(&error);
+                self.lengthen(len)
             }
-            Err(error) => Err(error.into()),
+            Err(error) => Err(error),
         }
     }
 
     #[cfg(not(target_os = "linux"))]
     fn allocate(&self, len: u64) -> io::Result<Allocation> {
-        self.set_len(len)?;
-        Ok(Allocation::Sparse)
+        self.may_end_at(len)?;
+        self.lengthen(len)
     }
 
     fn sync(&self) -> io::Result<()> {
-        self.file.sync_all()
+        FILE_SYNC.or_without(uninterrupted(|| self.file.sync_all()))
     }
 
     #[cfg(target_os = "linux")]
     fn drop_cached(&self) -> io::Result<()> {
         // To the end of the file.
         const WHOLE: Option<std::num::NonZeroU64> = None;
-        match rustix::fs::fadvise(&self.file, 0, WHOLE, rustix::fs::Advice::DontNeed) {
-            Ok(()) | Err(rustix::io::Errno::INVAL | rustix::io::Errno::NOSYS) => Ok(()),
-            Err(error) => Err(error.into()),
-        }
+        // An advice: where it is not taken, memory is all that is lost.
+        let _ = rustix::fs::fadvise(&self.file, 0, WHOLE, rustix::fs::Advice::DontNeed);
+        Ok(())
     }
 
     #[cfg(not(target_os = "linux"))]
@@ -245,41 +274,59 @@ impl StoredFile for SystemFile {
     }
 
     fn set_modified(&self, time: SystemTime) -> io::Result<()> {
-        self.file.set_modified(time)
+        uninterrupted(|| self.file.set_modified(time))
     }
 
     fn try_lock(&self) -> io::Result<bool> {
-        match self.file.try_lock() {
-            Ok(()) => {
+        let lock = || match self.file.try_lock() {
+            Ok(()) => Ok(true),
+            Err(TryLockError::WouldBlock) => Ok(false),
+            Err(TryLockError::Error(error)) => Err(error),
+        };
+        match uninterrupted(lock) {
+            Ok(true) => {
                 self.locked_by.store(process::id(), Ordering::Relaxed);
                 Ok(true)
             }
-            Err(TryLockError::WouldBlock) => Ok(false),
-            // A file system without locks: the journal's owner token stands in for them.
-            Err(TryLockError::Error(error)) if error.kind() == io::ErrorKind::Unsupported => Ok(true),
-            Err(TryLockError::Error(error)) => Err(error),
+            // The journal's owner stands in for locks.
+            Err(error) if is_lacking(&error) || has_no_locks(&error) => {
+                LOCKS.miss(&error);
+                Ok(true)
+            }
+            other => other,
         }
     }
 
     fn stat(&self) -> io::Result<Stat> {
-        Ok(stat_of(&self.file.metadata()?))
+        Ok(stat_of(&uninterrupted(|| self.file.metadata())?))
     }
+}
+
+/// ENOLCK: a network file system whose lock service is not there.
+#[cfg(unix)]
+fn has_no_locks(error: &io::Error) -> bool {
+    rustix::io::Errno::from_io_error(error) == Some(rustix::io::Errno::NOLCK)
+}
+
+#[cfg(not(unix))]
+fn has_no_locks(_error: &io::Error) -> bool {
+    false
 }
 
 /// For a file in a file system that is in memory: how long it can get. There, to reserve space is to find every page of it, one
 /// after the other, while nobody can write; it takes as long as the download.
 #[cfg(target_os = "linux")]
-fn free_memory(file: &File) -> io::Result<Option<u64>> {
+fn free_memory(file: &File) -> Option<u64> {
     use std::os::unix::fs::MetadataExt;
     /// `TMPFS_MAGIC` of linux/magic.h.
     const TMPFS: u64 = 0x0102_1994;
-    let system = rustix::fs::fstatfs(file)?;
+    let system = rustix::fs::fstatfs(file).ok()?;
     // Without a limit of its own it tells of no blocks.
     if system.f_type as u64 != TMPFS || system.f_blocks == 0 {
-        return Ok(None);
+        return None;
     }
     let free = (system.f_bavail as u64).saturating_mul(system.f_bsize as u64);
-    Ok(Some(free.saturating_add(file.metadata()?.blocks() * 512)))
+    Some(free.saturating_add(file.metadata().ok()?.blocks() * 512))
 }
 
 /// Whether a path is, or leads through, an entry of `/proc`: that of an open file shows what the file is, and to give it
@@ -507,45 +554,64 @@ mod tests {
         assert!(is_free());
     }
 
+    /// Whatever is opened has lost its name by then; something else has it where `and_again`.
+    #[derive(Debug)]
+    struct RenamedMeanwhile {
+        and_again: bool,
+    }
+
+    impl Storage for RenamedMeanwhile {
+        fn open(&self, path: &Path, mode: OpenMode) -> io::Result<Arc<dyn StoredFile>> {
+            let file = SystemStorage.open(path, mode)?;
+            fs::rename(path, path.with_extension("gone"))?;
+            if self.and_again {
+                fs::write(path, "another one")?;
+            }
+            Ok(file)
+        }
+        fn stat(&self, path: &Path) -> io::Result<Option<Stat>> {
+            SystemStorage.stat(path)
+        }
+        fn follow(&self, path: &Path) -> io::Result<Option<Stat>> {
+            SystemStorage.follow(path)
+        }
+        fn create_dir_all(&self, path: &Path) -> io::Result<()> {
+            SystemStorage.create_dir_all(path)
+        }
+        fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
+            SystemStorage.rename(from, to)
+        }
+        fn remove(&self, path: &Path) -> io::Result<()> {
+            SystemStorage.remove(path)
+        }
+        fn boot_id(&self) -> Option<[u8; 16]> {
+            SystemStorage.boot_id()
+        }
+        fn sync_dir(&self, path: &Path) -> io::Result<()> {
+            SystemStorage.sync_dir(path)
+        }
+    }
+
     #[test]
     fn a_lock_on_a_file_that_lost_its_name_is_not_ours() {
-        #[derive(Debug)]
-        struct RenamedMeanwhile;
-        impl Storage for RenamedMeanwhile {
-            fn open(&self, path: &Path, mode: OpenMode) -> io::Result<Arc<dyn StoredFile>> {
-                let file = SystemStorage.open(path, mode)?;
-                fs::rename(path, path.with_extension("gone"))?;
-                Ok(file)
-            }
-            fn stat(&self, path: &Path) -> io::Result<Option<Stat>> {
-                SystemStorage.stat(path)
-            }
-            fn follow(&self, path: &Path) -> io::Result<Option<Stat>> {
-                SystemStorage.follow(path)
-            }
-            fn create_dir_all(&self, path: &Path) -> io::Result<()> {
-                SystemStorage.create_dir_all(path)
-            }
-            fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
-                SystemStorage.rename(from, to)
-            }
-            fn remove(&self, path: &Path) -> io::Result<()> {
-                SystemStorage.remove(path)
-            }
-            fn boot_id(&self) -> Option<[u8; 16]> {
-                SystemStorage.boot_id()
-            }
-            fn sync_dir(&self, path: &Path) -> io::Result<()> {
-                SystemStorage.sync_dir(path)
-            }
-        }
         let folder = folder();
         let path = folder.path().join("f");
         fs::write(&path, "x").expect("written");
-        assert!(matches!(
-            open_locked(&RenamedMeanwhile, &path, OpenMode::Existing),
-            Ok(Locked::Moved)
-        ));
+        let storage = RenamedMeanwhile { and_again: false };
+        let locked = open_locked(&storage, &path, OpenMode::Existing);
+        assert!(matches!(locked, Ok(Locked::Absent)), "{locked:?}");
+        let locked = open_locked(&storage, &path, OpenMode::CreateNew);
+        assert!(matches!(locked, Ok(Locked::Held)), "{locked:?}");
+    }
+
+    #[test]
+    fn a_name_that_never_means_the_opened_file_is_given_up_with_a_reason() {
+        let folder = folder();
+        let path = folder.path().join("f");
+        fs::write(&path, "x").expect("written");
+        let storage = RenamedMeanwhile { and_again: true };
+        let error = open_locked(&storage, &path, OpenMode::Existing).expect_err("it is never the same");
+        assert!(error.to_string().contains("another file each time"), "{error}");
     }
 
     #[cfg(unix)]

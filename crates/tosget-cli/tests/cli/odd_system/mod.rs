@@ -17,7 +17,8 @@
 //!   call), `wait500` (500 ms, then do it), `other-inode` (`stat` and `fstat` only).
 //! - WHEN: `*`, the third call alone (`3`), from the third on (`3-`), `3-5`, or `@1048576`: reads and writes that get beyond this offset of
 //!   their file. Calls are counted for each rule, those only that its CALL and PATH fit.
-//! - PATH: a part of the path, as it was given or as `/proc/self/fd` shows it; nothing fits all.
+//! - PATH: a part of the path, as it was given or as `/proc/self/fd` shows it; its end, if a `$` follows; nothing fits
+//!   all.
 
 use std::fs;
 use std::path::{Path, PathBuf};

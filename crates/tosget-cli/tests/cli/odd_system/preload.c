@@ -50,7 +50,7 @@ static const struct { const char *name; int number; } ERRNOS[] = {
     E(EACCES), E(EADDRNOTAVAIL), E(EAGAIN), E(EBADF), E(EBUSY), E(ECONNREFUSED), E(EDQUOT), E(EEXIST), E(EFBIG), E(EINTR),
     E(EINVAL), E(EIO), E(EISDIR), E(ELOOP), E(EMFILE), E(EMLINK), E(ENAMETOOLONG), E(ENETUNREACH), E(ENFILE), E(ENOBUFS),
     E(ENODEV), E(ENOENT), E(ENOLCK), E(ENOMEM), E(ENOSPC), E(ENOSYS), E(ENOTDIR), E(ENOTTY), E(ENXIO), E(EOPNOTSUPP),
-    E(EPERM), E(EROFS), E(ESTALE), E(ETIMEDOUT), E(ETXTBSY), E(EXDEV),
+    E(EPERM), E(EROFS), E(ESPIPE), E(ESTALE), E(ETIMEDOUT), E(ETXTBSY), E(EXDEV),
 };
 
 static void give_up(const char *why, const char *what) {
@@ -129,11 +129,19 @@ static void note(const struct rule *rule, const char *path) {
     syscall(SYS_write, log_fd, line, length < (int)sizeof line ? length : (int)sizeof line);
 }
 
+/* Whether a path has the rule's text in it, or at its end where the text ends in `$`. */
+static int fits(const char *text, const char *path) {
+    size_t length = strlen(text), all = strlen(path);
+    if (!length || text[length - 1] != '$') return strstr(path, text) != NULL;
+    length--;
+    return all >= length && !strncmp(path + all - length, text, length);
+}
+
 /* The rule that holds for this call, if there is one. `end` is the file offset that a write or read would get to. */
 static struct rule *rule_for(const char *call, const char *path, long end) {
     for (int i = 0; i < rule_count; i++) {
         struct rule *rule = &rules[i];
-        if (strcmp(rule->call, call) || (*rule->path && !strstr(path, rule->path))) continue;
+        if (strcmp(rule->call, call) || !fits(rule->path, path)) continue;
         if (rule->offset != EVERY_CALL) {
             if (end <= rule->offset) continue;
         } else {
