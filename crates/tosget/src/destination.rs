@@ -12,7 +12,7 @@ use thiserror::Error;
 use crate::error::Shown;
 use crate::journal::format::{is_journal, was_journal};
 pub(crate) use crate::storage::directory_of;
-use crate::storage::{FileId, FileKind, OpenMode, Storage};
+use crate::storage::{Access, FileId, FileKind, OpenMode, Storage};
 
 /// Endings of our own files. A destination can't have them, so an object can't be saved over a checkpoint.
 const TEMPORARY: &str = "tosget-part";
@@ -203,6 +203,8 @@ pub(crate) struct Places {
     pub(crate) temporary: PathBuf,
     /// The journal; `None` where no checkpoint is wanted.
     pub(crate) journal: Option<PathBuf>,
+    /// The rights of the file that is replaced.
+    pub(crate) access: Option<Access>,
     /// The caller named the journal's file, so that another download may have been given the same one.
     pub(crate) journal_is_named: bool,
 }
@@ -249,7 +251,9 @@ impl Places {
                 Some(absolute(place).map_err(look)?)
             }
         };
+        let access = access_at(storage, &destination)?;
         let places = Self {
+            access,
             destination,
             temporary,
             journal,
@@ -343,6 +347,20 @@ pub(crate) fn unnamed(journal: &Path) -> PathBuf {
     let name = journal.file_name().unwrap_or_default();
     let hidden = hidden_stem(name, name.as_encoded_bytes());
     journal.with_file_name(format!("{hidden}.{JOURNAL}.{NEW}"))
+}
+
+/// The rights of the file that is at a destination, or that a link there leads to.
+fn access_at(storage: &dyn Storage, path: &Path) -> Result<Option<Access>, BadDestination> {
+    let looked = storage.stat(path).map_err(|source| BadDestination::Look {
+        path: Shown(path).to_string(),
+        source,
+    })?;
+    let file = match looked {
+        Some(stat) if stat.kind == FileKind::Symlink => storage.follow(path).ok().flatten(),
+        looked => looked,
+    };
+    let file = file.filter(|stat| stat.kind == FileKind::File);
+    Ok(file.and_then(|stat| stat.access))
 }
 
 /// What the file system says of a path, so that two spellings of one file are known for it.

@@ -10,11 +10,11 @@ use bytes::Bytes;
 
 use crate::checksum::{Crc64, RunningCrc64};
 use crate::destination::directory_of;
-use crate::error::Error;
+use crate::error::{Error, Shown};
 use crate::page_cache::PageCache;
 use crate::range::ByteRange;
 use crate::storage::{
-    Allocation, Directory, Locked, OpenMode, Stat, Storage, StoredFile, has_name, open_locked,
+    Access, Allocation, Directory, Locked, OpenMode, Stat, Storage, StoredFile, has_name, open_locked,
 };
 use crate::verify::Verified;
 
@@ -37,6 +37,8 @@ pub(crate) struct TemporaryFile {
     /// The directory that both its names are in. Open from the beginning: a download must not fail at its last step because too many
     /// files are open.
     directory: Arc<Option<Directory>>,
+    /// The rights of the file that it takes the place of.
+    access: Option<Access>,
     /// One writes at a time: file systems let no two write to one file at once, and whoever waits in the kernel burns a processor
     /// meanwhile.
     turn: Arc<Mutex<()>>,
@@ -66,14 +68,20 @@ impl Durable {
 
 impl TemporaryFile {
     /// Opens and locks what an earlier run left.
-    pub(crate) fn open(storage: &Arc<dyn Storage>, path: &Path) -> Result<OpenTemporary, Error> {
+    pub(crate) fn open(
+        storage: &Arc<dyn Storage>,
+        path: &Path,
+        access: Option<Access>,
+    ) -> Result<OpenTemporary, Error> {
         let locked = open_locked(&**storage, path, OpenMode::Existing);
         match locked.map_err(|error| Error::disk("open the temporary file", path, error))? {
             Locked::Ours(file) => {
                 refuse_second_name(&*file)
                     .map_err(|error| Error::disk("use the temporary file", path, error))?;
                 let directory = open_directory(&**storage, path)?;
-                Ok(OpenTemporary::Ours(Self::new(storage, path, file, directory)))
+                Ok(OpenTemporary::Ours(Self::new(
+                    storage, path, file, directory, access,
+                )))
             }
             Locked::Held => Ok(OpenTemporary::Held),
             Locked::Absent => Ok(OpenTemporary::Absent),
@@ -81,13 +89,17 @@ impl TemporaryFile {
     }
 
     /// Opens and locks it, creating it where it is missing.
-    pub(crate) fn open_or_create(storage: &Arc<dyn Storage>, path: &Path) -> Result<OpenTemporary, Error> {
+    pub(crate) fn open_or_create(
+        storage: &Arc<dyn Storage>,
+        path: &Path,
+        access: Option<Access>,
+    ) -> Result<OpenTemporary, Error> {
         for _ in 0..MOST_TURNS {
-            match Self::open(storage, path)? {
+            match Self::open(storage, path, access)? {
                 OpenTemporary::Absent => {}
                 other => return Ok(other),
             }
-            match Self::create(storage, path)? {
+            match Self::create(storage, path, access)? {
                 // The directory vanished meanwhile.
                 OpenTemporary::Absent => {
                     let error = io::ErrorKind::NotFound.into();
@@ -102,11 +114,17 @@ impl TemporaryFile {
     }
 
     /// Creates it, and locks it. `Held` where somebody else was faster; `Absent` where the directory is missing.
-    pub(crate) fn create(storage: &Arc<dyn Storage>, path: &Path) -> Result<OpenTemporary, Error> {
+    pub(crate) fn create(
+        storage: &Arc<dyn Storage>,
+        path: &Path,
+        access: Option<Access>,
+    ) -> Result<OpenTemporary, Error> {
         // First: a file that was made and has no use would be left behind.
         let directory = open_directory(&**storage, path)?;
-        match open_locked(&**storage, path, OpenMode::CreateNew) {
-            Ok(Locked::Ours(file)) => Ok(OpenTemporary::Ours(Self::new(storage, path, file, directory))),
+        match open_locked(&**storage, path, create_mode(access)) {
+            Ok(Locked::Ours(file)) => Ok(OpenTemporary::Ours(Self::new(
+                storage, path, file, directory, access,
+            ))),
             Ok(Locked::Held) => Ok(OpenTemporary::Held),
             Ok(Locked::Absent) => Ok(OpenTemporary::Absent),
             Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(OpenTemporary::Held),
@@ -119,14 +137,27 @@ impl TemporaryFile {
         path: &Path,
         file: Arc<dyn StoredFile>,
         directory: Option<Directory>,
+        access: Option<Access>,
     ) -> Self {
-        Self {
+        let file = Self {
             storage: storage.clone(),
             file,
             path: path.to_owned(),
             directory: Arc::new(directory),
+            access,
             turn: Arc::default(),
             uncached: None,
+        };
+        if let Some(access) = access {
+            file.grant(access.while_it_grows());
+        }
+        file
+    }
+
+    /// Where a file system knows no rights, or they are not this process's to give, the file has what it has: nobody gets more.
+    fn grant(&self, access: Access) {
+        if let Err(error) = self.file.set_access(access) {
+            tracing::info!(target: "tosget::download", path = %Shown(&self.path), %error, "the rights of the file that is replaced can't be kept");
         }
     }
 
@@ -248,6 +279,9 @@ impl TemporaryFile {
         let renamed = self.storage.rename(&self.path, destination);
         let doing = "rename the finished temporary file to";
         renamed.map_err(|error| Error::disk(doing, destination, error))?;
+        if let Some(access) = self.access.filter(|access| *access != access.while_it_grows()) {
+            self.grant(access);
+        }
         let directory = directory_of(destination);
         let synced = match &*self.directory {
             Some(open) => open.sync(),
@@ -261,6 +295,14 @@ impl TemporaryFile {
         self.storage
             .remove(&self.path)
             .map_err(|error| Error::disk("remove", &self.path, error))
+    }
+}
+
+/// What takes the place of a file is nobody's business before it has that file's rights.
+pub(crate) fn create_mode(access: Option<Access>) -> OpenMode {
+    match access {
+        Some(_) => OpenMode::CreatePrivate,
+        None => OpenMode::CreateNew,
     }
 }
 

@@ -22,6 +22,7 @@ mod outage;
 mod presigned;
 mod progress;
 mod resume;
+mod rights;
 mod secrets;
 mod stage;
 mod stat;

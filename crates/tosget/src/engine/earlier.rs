@@ -109,7 +109,7 @@ impl Earlier {
                 Err(error) => return Err(Error::disk("open the checkpoint", path, error)),
             },
         };
-        let temporary = match TemporaryFile::open(storage, &places.temporary)? {
+        let temporary = match TemporaryFile::open(storage, &places.temporary, places.access)? {
             OpenTemporary::Ours(file) => {
                 let stat = file.stat()?;
                 Some(LeftTemporary { file, stat })

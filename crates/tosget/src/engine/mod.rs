@@ -45,7 +45,7 @@ use crate::page_cache::PageCache;
 use crate::progress::Progress;
 use crate::short_work::FileWork;
 use crate::source::Source;
-use crate::storage::Storage;
+use crate::storage::{Storage, make_directories};
 use crate::tasks::Tasks;
 use crate::terms::Terms;
 use crate::verify::Verification;
@@ -261,7 +261,7 @@ impl Engine {
     ) -> Result<DownloadFileOutput, Error> {
         let head = self.or_canceled(spec, self.question(spec).head()).await?;
         let (storage, target) = (self.storage.clone(), path.clone());
-        let made = blocking(move || storage.create_dir_all(&target)).await;
+        let made = blocking(move || make_directories(&*storage, &target)).await;
         made.map_err(|error| Error::disk("create the directory", &path, error))?;
         Ok(output(
             spec,

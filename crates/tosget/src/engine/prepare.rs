@@ -20,8 +20,8 @@ use crate::object::HeadObjectOutput;
 use crate::outcome::DownloadFileOutput;
 use crate::plan::part_count;
 use crate::range::ByteRange;
-use crate::storage::{FileKind, Locked, OpenMode, Storage, open_locked};
-use crate::temporary::{OpenTemporary, TemporaryFile};
+use crate::storage::{FileKind, Locked, OpenMode, Storage, make_directories, open_locked};
+use crate::temporary::{OpenTemporary, TemporaryFile, create_mode};
 use crate::verify::{Pin, Verification};
 
 /// What is larger gets a journal though it comes in one part: this much takes a second or more to fetch again.
@@ -305,14 +305,15 @@ impl Preparation {
             .flatten()
         {
             let directory = directory_of(path);
-            let created = self.engine.storage.create_dir_all(directory);
+            let created = make_directories(&*self.engine.storage, directory);
             created.map_err(|error| Error::disk("create the directory", directory, error))?;
         }
         Ok(())
     }
 
     fn create_temporary(&self) -> Result<TemporaryFile, Error> {
-        match TemporaryFile::open_or_create(&self.engine.storage, &self.places.temporary)? {
+        match TemporaryFile::open_or_create(&self.engine.storage, &self.places.temporary, self.places.access)?
+        {
             OpenTemporary::Ours(file) => Ok(file),
             OpenTemporary::Held | OpenTemporary::Absent => Err(held(&self.places, None)),
         }
@@ -412,7 +413,8 @@ impl Preparation {
     fn create_journal_at(&self, path: &Path, identity: &Identity) -> io::Result<Option<Journal>> {
         let storage = &*self.engine.storage;
         let owner = current_owner(storage, token());
-        Journal::create(storage, path, identity, owner, fastrand::u64(..))
+        let mode = create_mode(self.places.access);
+        Journal::create(storage, path, identity, owner, fastrand::u64(..), mode)
     }
 
     /// A file that the caller named is a journal from the first moment on, or the next run could not tell that it is ours.

@@ -24,7 +24,7 @@ use crate::error::attempt::AttemptError;
 use crate::outcome::DownloadFileOutput;
 use crate::range::ByteRange;
 use crate::source::{Body, RangeResponse};
-use crate::storage::Storage;
+use crate::storage::{Storage, make_directories};
 use crate::temporary::{OpenTemporary, TemporaryFile};
 use crate::verify::{Verified, verify};
 
@@ -207,12 +207,12 @@ impl Putting {
 
     fn create(&self) -> Result<TemporaryFile, Error> {
         let path = &self.places.temporary;
-        let created = match TemporaryFile::create(&self.storage, path)? {
+        let created = match TemporaryFile::create(&self.storage, path, self.places.access)? {
             OpenTemporary::Absent => {
                 let directory = directory_of(path);
-                let made = self.storage.create_dir_all(directory);
+                let made = make_directories(&*self.storage, directory);
                 made.map_err(|error| Error::disk("create the directory", directory, error))?;
-                TemporaryFile::open_or_create(&self.storage, path)?
+                TemporaryFile::open_or_create(&self.storage, path, self.places.access)?
             }
             other => other,
         };

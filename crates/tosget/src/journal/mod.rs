@@ -65,8 +65,9 @@ impl Journal {
         identity: &Identity,
         owner: Owner,
         nonce: u64,
+        mode: OpenMode,
     ) -> io::Result<Option<Self>> {
-        let file = match open_locked(storage, path, OpenMode::CreateNew) {
+        let file = match open_locked(storage, path, mode) {
             Ok(Locked::Ours(file)) => file,
             Ok(Locked::Held | Locked::Absent) => return Ok(None),
             Err(error) if error.kind() == io::ErrorKind::AlreadyExists => return Ok(None),

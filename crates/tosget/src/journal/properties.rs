@@ -15,7 +15,7 @@ use crate::coverage::{Coverage, Segment, Standing};
 use crate::object::Fingerprint;
 use crate::properties::Tape;
 use crate::range::ByteRange;
-use crate::storage::{Allocation, Stat, StoredFile};
+use crate::storage::{Access, Allocation, Stat, StoredFile};
 
 const NONCE: u64 = 42;
 
@@ -246,6 +246,10 @@ impl StoredFile for MemoryFile {
     }
 
     fn set_modified(&self, _: SystemTime) -> io::Result<()> {
+        Err(io::ErrorKind::Unsupported.into())
+    }
+
+    fn set_access(&self, _access: Access) -> io::Result<()> {
         Err(io::ErrorKind::Unsupported.into())
     }
 

@@ -21,9 +21,16 @@ impl Folder {
     }
 
     fn create(&self) -> Journal {
-        Journal::create(&SystemStorage, &self.path(), &identity(), owner(), 42)
-            .expect("writable")
-            .expect("nobody else")
+        Journal::create(
+            &SystemStorage,
+            &self.path(),
+            &identity(),
+            owner(),
+            42,
+            OpenMode::CreateNew,
+        )
+        .expect("writable")
+        .expect("nobody else")
     }
 
     fn found(&self) -> FoundJournal {

@@ -71,6 +71,9 @@ pub(crate) trait StoredFile: Send + Sync + fmt::Debug {
     /// Sets the time of the last modification; the next write sets it anew.
     fn set_modified(&self, time: SystemTime) -> io::Result<()>;
 
+    /// Gives the file the rights of another one, as far as this process may; nobody gets more than the other one grants.
+    fn set_access(&self, access: Access) -> io::Result<()>;
+
     /// Takes the exclusive lock without waiting. False if somebody else has it.
     fn try_lock(&self) -> io::Result<bool>;
 
@@ -87,6 +90,8 @@ pub(crate) enum OpenMode {
     Read,
     /// It must not exist. Created readable and writable by its owner and group rules as any other file.
     CreateNew,
+    /// It must not exist. Nobody but its owner may read it.
+    CreatePrivate,
 }
 
 /// What became of a wish to reserve space.
@@ -103,6 +108,8 @@ pub(crate) enum Allocation {
 pub(crate) struct Stat {
     pub(crate) kind: FileKind,
     pub(crate) id: FileId,
+    /// Where the platform tells.
+    pub(crate) access: Option<Access>,
     /// How many names the file has; 1 where the platform does not tell.
     pub(crate) names: u64,
     /// Length in bytes.
@@ -112,6 +119,29 @@ pub(crate) struct Stat {
     /// Last change of content or attributes (`st_ctime`), likewise; can't be set back by a program. 0 where the
     /// platform does not tell.
     pub(crate) changed_ns: i64,
+}
+
+/// Who may do what with a file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Access {
+    /// The nine bits for owner, group and others. Set-user-id and its like are not a matter of content from elsewhere.
+    pub(crate) mode: u32,
+    pub(crate) user: u32,
+    pub(crate) group: u32,
+}
+
+impl Access {
+    /// The same, but that the owner can read and write: a file that is not done yet has to be opened again.
+    pub(crate) fn while_it_grows(self) -> Self {
+        let mode = self.mode | 0o600;
+        Self { mode, ..self }
+    }
+
+    /// The bits for a file that has another group, which is granted no more than everybody is.
+    pub(crate) fn mode_in_another_group(self) -> u32 {
+        let group_as_others = (self.mode & 0o007) << 3;
+        self.mode & (0o707 | group_as_others)
+    }
 }
 
 /// What kind of thing has a name.
@@ -137,6 +167,22 @@ pub(crate) fn directory_of(path: &Path) -> &Path {
         Some(parent) if !parent.as_os_str().is_empty() => parent,
         _ => Path::new("."),
     }
+}
+
+/// Creates a directory and those above it, and makes their names durable; an existing one is fine.
+pub(crate) fn make_directories(storage: &dyn Storage, path: &Path) -> io::Result<()> {
+    let mut missing = Vec::new();
+    for directory in path.ancestors().filter(|path| !path.as_os_str().is_empty()) {
+        if storage.stat(directory)?.is_some() {
+            break;
+        }
+        missing.push(directory);
+    }
+    storage.create_dir_all(path)?;
+    missing
+        .into_iter()
+        .rev()
+        .try_for_each(|directory| storage.sync_dir(directory_of(directory)))
 }
 
 /// Opens `path` and takes its lock, making sure that the name still means the locked file: its former owner may

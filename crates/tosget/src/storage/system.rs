@@ -13,7 +13,7 @@ use crate::error::shortage::Shortage;
 use super::lacks::{
     DIRECTORY_SYNC, FILE_SYNC, LENGTH, LOCKS, RESERVATION, is_forbidden, is_lacking, uninterrupted,
 };
-use super::{Allocation, FileId, FileKind, OpenMode, Stat, Storage, StoredFile, directory_of};
+use super::{Access, Allocation, FileId, FileKind, OpenMode, Stat, Storage, StoredFile, directory_of};
 
 /// The file systems that the operating system has mounted.
 #[derive(Clone, Copy, Debug, Default)]
@@ -25,11 +25,14 @@ impl Storage for SystemStorage {
         options
             .read(true)
             .write(mode != OpenMode::Read)
-            .create_new(mode == OpenMode::CreateNew);
+            .create_new(matches!(mode, OpenMode::CreateNew | OpenMode::CreatePrivate));
         #[cfg(unix)]
         {
-            // A symbolic link planted under a name of ours must not lead the writes elsewhere.
             use std::os::unix::fs::OpenOptionsExt;
+            if mode == OpenMode::CreatePrivate {
+                options.mode(0o600);
+            }
+            // A symbolic link planted under a name of ours must not lead the writes elsewhere.
             options.custom_flags(rustix::fs::OFlags::NOFOLLOW.bits().cast_signed());
         }
         let file = uninterrupted(|| options.open(path))?;
@@ -277,6 +280,31 @@ impl StoredFile for SystemFile {
         uninterrupted(|| self.file.set_modified(time))
     }
 
+    #[cfg(unix)]
+    fn set_access(&self, access: Access) -> io::Result<()> {
+        use std::os::unix::fs::{MetadataExt, PermissionsExt, fchown};
+        let now = uninterrupted(|| self.file.metadata())?;
+        let give = |user, group| uninterrupted(|| fchown(&self.file, user, group)).is_ok();
+        // Only root may give a file away, but its owner may give it to a group of his own.
+        let is_theirs = now.uid() == access.user && now.gid() == access.group
+            || now.uid() != access.user && give(Some(access.user), Some(access.group));
+        let is_in_their_group = is_theirs || now.gid() == access.group || give(None, Some(access.group));
+        let mode = if is_in_their_group {
+            access.mode
+        } else {
+            access.mode_in_another_group()
+        };
+        if now.mode() & 0o7777 == mode {
+            return Ok(());
+        }
+        uninterrupted(|| self.file.set_permissions(fs::Permissions::from_mode(mode)))
+    }
+
+    #[cfg(not(unix))]
+    fn set_access(&self, _access: Access) -> io::Result<()> {
+        Ok(())
+    }
+
     fn try_lock(&self) -> io::Result<bool> {
         let lock = || match self.file.try_lock() {
             Ok(()) => Ok(true),
@@ -380,6 +408,11 @@ fn stat_of(metadata: &fs::Metadata) -> Stat {
             device: metadata.dev(),
             inode: metadata.ino(),
         },
+        access: Some(Access {
+            mode: metadata.mode() & 0o777,
+            user: metadata.uid(),
+            group: metadata.gid(),
+        }),
         names: metadata.nlink(),
         len: metadata.len(),
         modified_ns: nanoseconds(metadata.mtime(), metadata.mtime_nsec()),
@@ -403,6 +436,7 @@ fn stat_of(metadata: &fs::Metadata) -> Stat {
             device: 0,
             inode: metadata.creation_time(),
         },
+        access: None,
         names: 1,
         len: metadata.len(),
         modified_ns: nanoseconds(metadata.last_write_time()),

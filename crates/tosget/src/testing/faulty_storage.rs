@@ -8,7 +8,7 @@ use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Arc, Mutex};
 use std::time::SystemTime;
 
-use crate::storage::{Allocation, OpenMode, Stat, Storage, StoredFile, SystemStorage};
+use crate::storage::{Access, Allocation, OpenMode, Stat, Storage, StoredFile, SystemStorage};
 
 /// Counts calls, and fails those that its fuse does not reach.
 #[derive(Clone, Debug)]
@@ -249,6 +249,11 @@ impl StoredFile for FaultyFile {
     fn set_modified(&self, time: SystemTime) -> io::Result<()> {
         self.fuse.burn_at("set modified")?;
         self.file.set_modified(time)
+    }
+
+    fn set_access(&self, access: Access) -> io::Result<()> {
+        self.fuse.burn()?;
+        self.file.set_access(access)
     }
 
     fn try_lock(&self) -> io::Result<bool> {

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::SystemTime;
 
-use crate::storage::{Allocation, OpenMode, Stat, Storage, StoredFile, SystemStorage};
+use crate::storage::{Access, Allocation, OpenMode, Stat, Storage, StoredFile, SystemStorage};
 
 /// A call that is about to be made.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -53,7 +53,7 @@ impl fmt::Debug for HookedStorage {
 impl Storage for HookedStorage {
     fn open(&self, path: &Path, mode: OpenMode) -> io::Result<Arc<dyn StoredFile>> {
         let call = match mode {
-            OpenMode::CreateNew => Call::Create,
+            OpenMode::CreateNew | OpenMode::CreatePrivate => Call::Create,
             OpenMode::Existing | OpenMode::Read => Call::Open,
         };
         (self.0)(call, path)?;
@@ -146,6 +146,10 @@ impl StoredFile for HookedFile {
 
     fn set_modified(&self, time: SystemTime) -> io::Result<()> {
         self.file.set_modified(time)
+    }
+
+    fn set_access(&self, access: Access) -> io::Result<()> {
+        self.file.set_access(access)
     }
 
     fn try_lock(&self) -> io::Result<bool> {

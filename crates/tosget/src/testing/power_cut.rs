@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use crate::storage::{Allocation, FileId, FileKind, OpenMode, Stat, Storage, StoredFile};
+use crate::storage::{Access, Allocation, FileId, FileKind, OpenMode, Stat, Storage, StoredFile};
 
 /// What the kernel writes back at a time.
 const PAGE: usize = 512;
@@ -211,10 +211,12 @@ impl Storage for Disk {
     fn open(&self, path: &Path, mode: OpenMode) -> io::Result<Arc<dyn StoredFile>> {
         let mut platters = self.call()?;
         let inode = match (platters.inode(path), mode) {
-            (Ok(_), OpenMode::CreateNew) => return Err(io::ErrorKind::AlreadyExists.into()),
+            (Ok(_), OpenMode::CreateNew | OpenMode::CreatePrivate) => {
+                return Err(io::ErrorKind::AlreadyExists.into());
+            }
             (Err(error), OpenMode::Existing | OpenMode::Read) => return Err(error),
             (Ok(inode), OpenMode::Existing | OpenMode::Read) => inode,
-            (Err(_), OpenMode::CreateNew) => {
+            (Err(_), OpenMode::CreateNew | OpenMode::CreatePrivate) => {
                 let inode = platters.next_inode;
                 platters.next_inode += 1;
                 platters.files.insert(inode, Inode::default());
@@ -232,6 +234,9 @@ impl Storage for Disk {
 
     fn stat(&self, path: &Path) -> io::Result<Option<Stat>> {
         let platters = self.call()?;
+        if path == Path::new("/") {
+            return Ok(Some(ROOT));
+        }
         Ok(platters.names.get(path).map(|inode| stat(&platters, *inode)))
     }
 
@@ -352,6 +357,10 @@ impl StoredFile for DiskFile {
         })
     }
 
+    fn set_access(&self, _access: Access) -> io::Result<()> {
+        Ok(())
+    }
+
     fn try_lock(&self) -> io::Result<bool> {
         self.with(|file, _| Ok(*file.locked_by.get_or_insert(self.handle) == self.handle))
     }
@@ -374,11 +383,23 @@ impl Drop for DiskFile {
     }
 }
 
+/// The one directory.
+const ROOT: Stat = Stat {
+    kind: FileKind::Directory,
+    id: FileId { device: 1, inode: 0 },
+    access: None,
+    names: 1,
+    len: 0,
+    modified_ns: 0,
+    changed_ns: 0,
+};
+
 fn stat(platters: &Platters, inode: u64) -> Stat {
     let file = &platters.files[&inode];
     Stat {
         kind: FileKind::File,
         id: FileId { device: 1, inode },
+        access: None,
         names: 1,
         len: file.live.len() as u64,
         modified_ns: file.modified,

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::SystemTime;
 
-use crate::storage::{Allocation, OpenMode, Stat, Storage, StoredFile, SystemStorage};
+use crate::storage::{Access, Allocation, OpenMode, Stat, Storage, StoredFile, SystemStorage};
 
 /// Forgets what is written to temporary files, and counts it.
 #[derive(Clone, Debug, Default)]
@@ -136,6 +136,10 @@ impl StoredFile for VoidFile {
 
     fn set_modified(&self, time: SystemTime) -> io::Result<()> {
         self.file.set_modified(time)
+    }
+
+    fn set_access(&self, access: Access) -> io::Result<()> {
+        self.file.set_access(access)
     }
 
     fn try_lock(&self) -> io::Result<bool> {

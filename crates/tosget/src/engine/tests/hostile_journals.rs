@@ -143,7 +143,7 @@ impl Bench {
             pid_namespace: 1,
             host: "elsewhere".into(),
         };
-        let created = Journal::create(&SystemStorage, path, &identity, owner, 42);
+        let created = Journal::create(&SystemStorage, path, &identity, owner, 42, OpenMode::CreateNew);
         let mut journal = created.expect("writable").expect("nobody else");
         let record = |&(start, end, crc)| {
             let range = ByteRange::new(start, end).expect("not empty");

@@ -57,7 +57,14 @@ fn leave_checkpoint(folder: &Path, storage: &VoidStorage, done: u64) {
         destination: path_text(&places.destination),
     };
     let path = places.journal.expect("wanted");
-    let created = Journal::create(storage, &path, &identity, current_owner(storage, [7; 16]), 4711);
+    let created = Journal::create(
+        storage,
+        &path,
+        &identity,
+        current_owner(storage, [7; 16]),
+        4711,
+        OpenMode::CreateNew,
+    );
     let mut journal = created.expect("created").expect("nobody else has it");
     let groups = (0..done.div_ceil(8)).flat_map(|group| ORDER.map(|place| group * 8 + place));
     let records: Vec<Record> = groups.filter(|&part| part < done).map(record).collect();

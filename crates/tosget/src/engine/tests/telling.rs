@@ -312,7 +312,7 @@ async fn a_temporary_file_that_can_not_be_made_or_is_anothers_is_told() {
     let bench = Bench::new(SIZE);
     let storage: Arc<dyn Storage> = Arc::new(SystemStorage);
     bench.interrupted().await;
-    let held = crate::temporary::TemporaryFile::open(&storage, &bench.temporary()).expect("there");
+    let held = crate::temporary::TemporaryFile::open(&storage, &bench.temporary(), None).expect("there");
     let (result, told) = bench.told(bench.spec()).await;
     assert_eq!(result.expect_err("held").kind(), ErrorKind::CheckpointHeld);
     assert_eq!(values(&told), [2]);
