@@ -90,14 +90,16 @@ impl From<Error> for Failure {
 #[cfg(unix)]
 fn limit_that_refuses(error: &io::Error) -> Option<&'static str> {
     use rustix::io::Errno;
+    if error.kind() == io::ErrorKind::OutOfMemory {
+        return Some(
+            "the system grants no more memory: raise the limit of this process (ulimit -v), or that of its container",
+        );
+    }
     Some(match Errno::from_raw_os_error(error.raw_os_error()?) {
         Errno::MFILE => "too few files may be open at once: raise the limit of this process (ulimit -n)",
         Errno::NFILE => "the whole system has as many files open as its limit allows: raise fs.file-max",
         Errno::AGAIN => {
             "too few processes and threads may be started: raise the limit (ulimit -u, or that of the container)"
-        }
-        Errno::NOMEM | Errno::NOBUFS => {
-            "the system grants no more memory: raise the limit of this process (ulimit -v), or that of its container"
         }
         Errno::FBIG => "a file may not be as large: raise the limit of file sizes (ulimit -f)",
         _ => return None,

@@ -10,7 +10,9 @@ use crate::failure::Failure;
 
 /// Makes the runtime. What the system refuses is an error here, and no panic later.
 pub(crate) fn runtime() -> Result<Runtime, Failure> {
-    let made = spare_descriptors().and_then(|()| Builder::new_current_thread().enable_all().build());
+    let made = spare_descriptors()
+        .and_then(|()| spare_memory())
+        .and_then(|()| Builder::new_current_thread().enable_all().build());
     let runtime = made.map_err(|error| Failure::of_the_system("could not start", &error))?;
     let _entered = runtime.enter();
     outlive_file_size_limit();
@@ -31,6 +33,13 @@ fn spare_descriptors() -> io::Result<()> {
 #[cfg(not(unix))]
 fn spare_descriptors() -> io::Result<()> {
     Ok(())
+}
+
+/// Makes sure that there is address space for a download: a process that gets none where it needs some is ended by it.
+fn spare_memory() -> io::Result<()> {
+    const NEEDED: usize = 24 << 20;
+    let refused = |_| io::Error::from(io::ErrorKind::OutOfMemory);
+    Vec::<u8>::new().try_reserve_exact(NEEDED).map_err(refused)
 }
 
 /// A signal that is listened to does not kill: a write beyond the limit of file sizes is an error then, which can be told.

@@ -81,7 +81,7 @@ impl TosClient {
             cancel.canceled().await;
             sleep(&handle, GRACE).await;
             if whereabouts.is_done_with_files() {
-                std::future::pending().await
+                std::future::pending::<()>().await;
             }
         };
         let mut download = self.threads.begin(&handle, download);

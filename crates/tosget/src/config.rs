@@ -13,11 +13,11 @@ use thiserror::Error;
 
 use crate::clock::{Clock, SystemClock};
 use crate::credentials::{Anonymous, Credentials, CredentialsProvider};
-use crate::descriptors::room_for;
 use crate::endpoint::{Endpoint, EndpointError, Scheme, Site};
 use crate::error::{Error, Result as CallResult};
 use crate::given_url::GivenUrl;
 use crate::presigned::Presigner;
+use crate::room::{Needs, room_for};
 use crate::source::tos::by_url::UrlSource;
 use crate::source::tos::connect::{Proxy, ProxyUrlError, Settings, Tls, TlsError, TlsSettings};
 use crate::source::tos::transport::Transport;
@@ -31,8 +31,21 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 const IDLE_TIMEOUT: Duration = Duration::from_secs(30);
 const MAX_CONNECTIONS: usize = 1024;
 
-/// With eight connections and two files each, they fit into the 1024 open files that most systems grant a process.
+/// With six connections and three files each, they fit into the 1024 open files that most systems grant a process.
 const MAX_DOWNLOADS: usize = 100;
+
+/// What a connection takes where limits are tight: half of the descriptors are for connections. In memory, a task has two buffers, and its
+/// connection as many.
+const CONNECTION: Needs = Needs {
+    descriptors: 2,
+    memory: 4 << 20,
+};
+
+/// What a download takes besides: three files, and what it knows of its object.
+const DOWNLOAD: Needs = Needs {
+    descriptors: 8,
+    memory: 4 << 20,
+};
 
 /// Builds a client: an endpoint or a region, credentials, and whatever else should differ from the defaults.
 ///
@@ -170,7 +183,7 @@ impl TosClientBuilder {
     /// Downloads under way at the same time, over all clones of this client (default 100); more of them wait, with nothing
     /// open and nothing asked.
     ///
-    /// Each takes two open files, and as many connections as it has tasks, up to [`max_connections`](Self::max_connections)
+    /// Each takes three open files, and as many connections as it has tasks, up to [`max_connections`](Self::max_connections)
     /// in all.
     pub fn max_downloads(mut self, count: usize) -> Self {
         self.max_downloads = count;
@@ -253,8 +266,7 @@ impl TosClientBuilder {
         }
         let settings = Settings {
             timeouts: self.timeouts,
-            // A download takes three files, and as many connections as it has tasks.
-            max_connections: room_for(self.max_connections, 2),
+            max_connections: room_for(self.max_connections, CONNECTION),
             tls: Arc::clone(&tls),
             proxy: self.parsed_proxy()?,
         };
@@ -264,7 +276,7 @@ impl TosClientBuilder {
             service: site.map(|site| self.service(site, &transport)).transpose()?,
             transport,
             tls,
-            turns: Turns::new(room_for(self.max_downloads, 8)),
+            turns: Turns::new(room_for(self.max_downloads, DOWNLOAD)),
             tasks: Tasks::automatic(),
             timeouts: self.timeouts,
             max_retry_count: self.max_retry_count,

@@ -1,14 +1,190 @@
-//! Work that may block, away from the threads that must not.
+//! Work that may block, away from the threads that must not: on threads of our own, started when they are needed.
+//!
+//! tokio's are no help where the system refuses threads: it panics if it has none for such work, and if it has only its workers, the work
+//! waits for ever. Here work waits for a thread that has other work, and where there is none at all it is done by who asks for it.
 
-use tokio::task::{JoinHandle, spawn_blocking};
+use std::collections::VecDeque;
+use std::fmt;
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
+use std::pin::Pin;
+use std::process;
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::task::{Context, Poll, ready};
+use std::thread;
+use std::time::Duration;
 
-/// Runs file work where it may block. The work goes on if the handle is dropped.
-pub(crate) fn offload<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> JoinHandle<T> {
-    #[cfg(test)]
+use tokio::sync::oneshot;
+
+use crate::room::is_room_for_threads;
+
+/// More threads than this only wait for the same disk.
+const MOST_THREADS: usize = 256;
+
+/// How long a thread waits for more work before it ends.
+const IDLE: Duration = Duration::from_secs(10);
+
+/// Enough for the deepest that is done here: the system's resolver with its plug-ins.
+const STACK: usize = 1 << 20;
+
+type Job = Box<dyn FnOnce() + Send>;
+
+/// Runs work where it may block. The work goes on if this is dropped.
+pub(crate) fn offload<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Offloaded<T> {
+    let (tell, result) = oneshot::channel();
+    let job = Box::new(move || {
+        // Whoever asked may have gone away.
+        let _ = tell.send(catch_unwind(AssertUnwindSafe(work)));
+    });
+    begin(job);
+    Offloaded(result)
+}
+
+#[cfg(not(test))]
+fn begin(job: Job) {
+    Pool::of_this_process().begin(job);
+}
+
+/// tokio's threads, since a paused clock waits for them.
+#[cfg(test)]
+fn begin(job: Job) {
     if inline::is_wanted() {
-        return tokio::spawn(async { work() });
+        tokio::spawn(async { job() });
+    } else {
+        tokio::task::spawn_blocking(job);
     }
-    spawn_blocking(work)
+}
+
+/// The result of work that was offloaded; it panics if the work did.
+pub(crate) struct Offloaded<T>(oneshot::Receiver<thread::Result<T>>);
+
+impl<T> Future for Offloaded<T> {
+    type Output = T;
+
+    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<T> {
+        let told = ready!(Pin::new(&mut self.0).poll(context)).expect("work that was begun is done");
+        Poll::Ready(told.unwrap_or_else(|panic| resume_unwind(panic)))
+    }
+}
+
+impl<T> fmt::Debug for Offloaded<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Offloaded").finish_non_exhaustive()
+    }
+}
+
+/// Threads, and what there is for them to do.
+#[derive(Default)]
+struct Pool {
+    state: Mutex<State>,
+    more: Condvar,
+}
+
+#[derive(Default)]
+struct State {
+    jobs: VecDeque<Job>,
+    threads: usize,
+    /// Of these, those that wait for work.
+    idle: usize,
+}
+
+/// What a job that was put into the queue needs.
+enum Needs {
+    Nothing,
+    AThread,
+}
+
+impl Pool {
+    /// A child of a fork has none of its parent's threads, and gets a pool of its own.
+    #[cfg_attr(test, expect(dead_code, reason = "tests have pools of their own"))]
+    fn of_this_process() -> Arc<Self> {
+        static POOL: Mutex<Option<(u32, Arc<Pool>)>> = Mutex::new(None);
+        // Held for moments only; but a fork may have happened in such a moment, and then it is never given back.
+        let Ok(mut pool) = POOL.try_lock() else {
+            return Arc::default();
+        };
+        let process = process::id();
+        match &*pool {
+            Some((owner, pool)) if *owner == process => pool.clone(),
+            _ => {
+                let fresh = Arc::<Self>::default();
+                // Whatever another process left is not ours to touch.
+                std::mem::forget(pool.replace((process, fresh.clone())));
+                fresh
+            }
+        }
+    }
+
+    fn begin(self: &Arc<Self>, job: Job) {
+        if matches!(self.put(job), Needs::AThread) && !self.start_thread() {
+            self.do_what_nobody_does();
+        }
+    }
+
+    fn put(&self, job: Job) -> Needs {
+        let mut state = self.state();
+        state.jobs.push_back(job);
+        if state.idle >= state.jobs.len() {
+            drop(state);
+            self.more.notify_one();
+            return Needs::Nothing;
+        }
+        if state.threads == MOST_THREADS {
+            return Needs::Nothing;
+        }
+        state.threads += 1;
+        Needs::AThread
+    }
+
+    /// Whether the thread that was counted could be started.
+    fn start_thread(self: &Arc<Self>) -> bool {
+        if !is_room_for_threads(1) {
+            return false;
+        }
+        let pool = self.clone();
+        let thread = thread::Builder::new().name("tosget-files".to_owned());
+        let started = thread.stack_size(STACK).spawn(move || pool.work());
+        started.is_ok()
+    }
+
+    /// The system refuses threads. Where there is one, it does the work in time; where there is none, it is done here.
+    fn do_what_nobody_does(&self) {
+        let mut state = self.state();
+        state.threads -= 1;
+        while state.threads == 0
+            && let Some(job) = state.jobs.pop_front()
+        {
+            drop(state);
+            job();
+            state = self.state();
+        }
+    }
+
+    fn work(&self) {
+        while let Some(job) = self.next_job() {
+            job();
+        }
+    }
+
+    /// `None` when there was none for long; the thread is not counted any more then.
+    fn next_job(&self) -> Option<Job> {
+        let mut state = self.state();
+        if state.jobs.is_empty() {
+            state.idle += 1;
+            let waited = self
+                .more
+                .wait_timeout_while(state, IDLE, |state| state.jobs.is_empty());
+            state = waited.unwrap_or_else(PoisonError::into_inner).0;
+            state.idle -= 1;
+        }
+        let job = state.jobs.pop_front();
+        state.threads -= usize::from(job.is_none());
+        job
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        // Nothing in here panics half-way through a change.
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
 }
 
 /// Tests that want the same order of events in every run do file work on the one thread that they have.
@@ -27,5 +203,79 @@ pub(crate) mod inline {
     /// From now on for this thread.
     pub(crate) fn want() {
         WANTED.set(true);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::mpsc::channel;
+
+    use super::*;
+
+    #[test]
+    fn work_that_blocks_keeps_no_other_work_waiting() {
+        let pool = Arc::<Pool>::default();
+        let (release, held) = channel::<()>();
+        let (tell, told) = channel();
+        pool.begin(Box::new(move || {
+            let _ = held.recv();
+        }));
+        for number in 0..20 {
+            let tell = tell.clone();
+            pool.begin(Box::new(move || tell.send(number).expect("heard")));
+        }
+        let mut done: Vec<i32> = told.iter().take(20).collect();
+        done.sort_unstable();
+        assert_eq!(done, (0..20).collect::<Vec<_>>());
+        drop(release);
+    }
+
+    #[test]
+    fn threads_are_used_again() {
+        let pool = Arc::<Pool>::default();
+        let (tell, told) = channel();
+        for _ in 0..50 {
+            let tell = tell.clone();
+            pool.begin(Box::new(move || tell.send(()).expect("heard")));
+            told.recv().expect("done");
+            while pool.state().idle == 0 {
+                thread::yield_now();
+            }
+        }
+        assert_eq!(pool.state().threads, 1);
+    }
+
+    #[test]
+    fn where_no_thread_can_be_had_work_is_done_by_who_asks_for_it() {
+        let pool = Pool::default();
+        let here = thread::current().id();
+        let (tell, told) = channel();
+        assert!(matches!(
+            pool.put(Box::new(move || tell
+                .send(thread::current().id())
+                .expect("heard"))),
+            Needs::AThread
+        ));
+        pool.do_what_nobody_does();
+        assert_eq!(told.try_recv(), Ok(here));
+        assert_eq!(pool.state().threads, 0);
+    }
+
+    #[test]
+    fn where_there_is_one_thread_it_does_the_work_in_time() {
+        let pool = Pool::default();
+        pool.state().threads = 1;
+        let (tell, told) = channel();
+        pool.put(Box::new(move || tell.send(()).expect("heard")));
+        pool.do_what_nobody_does();
+        assert!(told.try_recv().is_err(), "not by who asks");
+        pool.next_job().expect("it is there")();
+        assert_eq!(told.try_recv(), Ok(()));
+    }
+
+    #[tokio::test]
+    #[should_panic(expected = "a bug")]
+    async fn a_panic_reaches_who_waits() {
+        offload(|| panic!("a bug")).await;
     }
 }

@@ -15,10 +15,9 @@ use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::task::{Context, Poll, ready};
 use std::time::{Duration, Instant};
 
-use tokio::task::JoinHandle;
 use tracing::Span;
 
-use crate::offload::offload;
+use crate::offload::{Offloaded, offload};
 
 /// Pieces that wait for longer than this, on an average, are done elsewhere. To hand one over costs some tens of microseconds.
 const LONG: Duration = Duration::from_micros(500);
@@ -203,7 +202,7 @@ impl fmt::Debug for ShortWork {
 pub(crate) enum Begun<T> {
     /// Empty once it was taken.
     Done(Option<T>),
-    Away(JoinHandle<T>),
+    Away(Offloaded<T>),
 }
 
 impl<T: Unpin> Future for Begun<T> {
@@ -212,9 +211,7 @@ impl<T: Unpin> Future for Begun<T> {
     fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<T> {
         Poll::Ready(match self.get_mut() {
             Self::Done(result) => result.take().expect("a result is taken once"),
-            Self::Away(handle) => {
-                ready!(Pin::new(handle).poll(context)).expect("file work neither panics nor is aborted")
-            }
+            Self::Away(work) => ready!(Pin::new(work).poll(context)),
         })
     }
 }

@@ -4,6 +4,7 @@
 //! one of the caller's.
 
 use std::fmt;
+use std::fs;
 use std::num::NonZeroUsize;
 use std::ops::Deref;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
@@ -14,6 +15,8 @@ use std::time::Duration;
 use tokio::runtime::{Builder, Handle, Runtime};
 use tokio::task::{JoinError, JoinHandle};
 use tracing::Instrument;
+
+use crate::room::{is_room_for_runtime, is_room_for_threads};
 
 /// More threads bring nothing: one processor copies and checks over 1 GB/s.
 const MOST_FILE_WORK: usize = 4;
@@ -138,7 +141,7 @@ pub(crate) async fn sleep(handle: &Handle, time: Duration) {
 
 fn start() -> Option<Runtime> {
     let threads = room_for_file_work() + 1;
-    if !are_granted(threads) {
+    if !(is_room_for_runtime() && is_room_for_threads(threads) && are_granted(threads)) {
         return None;
     }
     // tokio panics where the system refuses a thread after all.
@@ -154,6 +157,7 @@ fn start() -> Option<Runtime> {
 
 /// Whether the system has so many threads to spare. They are there at the same time, and only for a moment.
 fn are_granted(threads: usize) -> bool {
+    let before = threads_of_this_process();
     let (hold, held) = std::sync::mpsc::channel::<()>();
     let held = Arc::new(Mutex::new(held));
     let started: Vec<_> = (0..threads)
@@ -168,5 +172,22 @@ fn are_granted(threads: usize) -> bool {
     drop(hold);
     let granted = started.len();
     started.into_iter().for_each(|thread| drop(thread.join()));
+    wait_until_gone(before);
     granted == threads
+}
+
+/// The system counts a thread for a moment longer than it takes to join it.
+fn wait_until_gone(before: Option<usize>) {
+    const PATIENCE: u32 = 100;
+    for _ in 0..PATIENCE {
+        if threads_of_this_process() <= before {
+            return;
+        }
+        thread::sleep(Duration::from_micros(200));
+    }
+}
+
+/// `None` where the system does not tell.
+fn threads_of_this_process() -> Option<usize> {
+    Some(fs::read_dir("/proc/self/task").ok()?.count())
 }

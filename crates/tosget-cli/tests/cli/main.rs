@@ -23,6 +23,8 @@ mod presigned;
 mod progress;
 mod resume;
 mod rights;
+#[cfg(target_os = "linux")]
+mod scarcity;
 mod secrets;
 mod stage;
 mod stat;

@@ -327,9 +327,7 @@ fn canceled() -> Error {
 /// Runs file work where it may block, in the span of whoever asks for it.
 async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> T {
     let span = Span::current();
-    offload(move || span.in_scope(work))
-        .await
-        .expect("file work neither panics nor is aborted")
+    offload(move || span.in_scope(work)).await
 }
 
 fn output(

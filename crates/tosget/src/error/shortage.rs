@@ -5,6 +5,8 @@ use std::error::Error as StdError;
 use std::io;
 use std::time::Duration;
 
+use thiserror::Error;
+
 /// What there is not enough of.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Shortage {
@@ -16,15 +18,25 @@ pub(crate) enum Shortage {
     Ports,
     /// Memory of the kernel, or address space of this process.
     Memory,
+    /// Inodes of a file system: the files that it has room for.
+    Inodes,
     /// The largest file that this process may write.
     FileSize,
 }
+
+/// What a full file system's error does not say: that it is full of files, and not of bytes.
+#[derive(Debug, Error)]
+#[error("no inode is left on the file system")]
+pub(crate) struct NoInode;
 
 impl Shortage {
     /// What an error, or one of its causes, says that there is not enough of.
     pub(crate) fn of(error: &(dyn StdError + 'static)) -> Option<Self> {
         let mut next = Some(error);
         while let Some(error) = next {
+            if error.is::<NoInode>() {
+                return Some(Self::Inodes);
+            }
             if let Some(shortage) = error.downcast_ref::<io::Error>().and_then(Self::of_io) {
                 return Some(shortage);
             }
@@ -77,7 +89,8 @@ impl Shortage {
     /// How long to wait for it to be over where nothing of ours is going to be closed.
     pub(crate) fn patience(self) -> Duration {
         Duration::from_secs(match self {
-            Self::FileSize => 0,
+            // Only a download of ours is sure to make room.
+            Self::FileSize | Self::Inodes => 0,
             // Somebody else in this process has to close some.
             Self::Descriptors => 3,
             Self::OpenFiles | Self::Memory => 20,
@@ -102,6 +115,9 @@ impl Shortage {
             Self::Memory => {
                 "the system grants no more memory: end other programs, or raise the limit of this process (ulimit -v, or that of its \
                  container)"
+            }
+            Self::Inodes => {
+                "the file system has as many files as it has room for (df -i): remove some, or choose another one"
             }
             Self::FileSize => {
                 "the object is larger than a file may be: raise the limit of file sizes (ulimit -f), or choose a file system for larger \

@@ -8,6 +8,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::SystemTime;
 
+#[cfg(unix)]
+use crate::error::shortage::NoInode;
 use crate::error::shortage::Shortage;
 
 use super::lacks::{
@@ -35,8 +37,8 @@ impl Storage for SystemStorage {
             // A symbolic link planted under a name of ours must not lead the writes elsewhere.
             options.custom_flags(rustix::fs::OFlags::NOFOLLOW.bits().cast_signed());
         }
-        let file = uninterrupted(|| options.open(path))?;
-        Ok(Arc::new(SystemFile::new(file)))
+        let opened = uninterrupted(|| options.open(path)).map_err(|error| explain_full(error, path));
+        Ok(Arc::new(SystemFile::new(opened?)))
     }
 
     fn stat(&self, path: &Path) -> io::Result<Option<Stat>> {
@@ -62,7 +64,7 @@ impl Storage for SystemStorage {
     }
 
     fn create_dir_all(&self, path: &Path) -> io::Result<()> {
-        uninterrupted(|| fs::create_dir_all(path))
+        uninterrupted(|| fs::create_dir_all(path)).map_err(|error| explain_full(error, path))
     }
 
     fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
@@ -105,6 +107,28 @@ impl Storage for SystemStorage {
     fn sync_dir(&self, _path: &Path) -> io::Result<()> {
         Ok(())
     }
+}
+
+/// A file system that has no room for one file more says that there is no space.
+#[cfg(unix)]
+fn explain_full(error: io::Error, path: &Path) -> io::Error {
+    if error.kind() != io::ErrorKind::StorageFull {
+        return error;
+    }
+    // Of a directory that could not be made, some parent is there.
+    let there = path.ancestors().find_map(|path| rustix::fs::statvfs(path).ok());
+    // Where inodes are made when they are needed, there are 0 of 0.
+    match there {
+        Some(system) if system.f_files > 0 && system.f_favail == 0 => {
+            io::Error::new(io::ErrorKind::StorageFull, NoInode)
+        }
+        _ => error,
+    }
+}
+
+#[cfg(not(unix))]
+fn explain_full(error: io::Error, _: &Path) -> io::Error {
+    error
 }
 
 /// An open directory.

@@ -40,7 +40,7 @@ pub(super) struct Connector {
 impl Connector {
     pub(super) fn new(settings: Settings, census: Census) -> Self {
         let limit = settings.timeouts.connect;
-        let mut tcp = HttpConnector::new_with_resolver(Resolver::new());
+        let mut tcp = HttpConnector::new_with_resolver(Resolver);
         tcp.enforce_http(false);
         tcp.set_nodelay(true);
         // Shared out among a name's addresses, so that a dead one leaves time for the others.

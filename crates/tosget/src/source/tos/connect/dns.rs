@@ -2,32 +2,29 @@
 
 use std::future::ready;
 use std::io;
-use std::net::{Ipv6Addr, SocketAddr};
+use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, ToSocketAddrs, UdpSocket};
 use std::pin::Pin;
 use std::task::{Context, Poll};
 use std::time::Instant;
 use std::vec;
 
-use hyper_util::client::legacy::connect::dns::{GaiResolver, Name};
+use hyper_util::client::legacy::connect::dns::Name;
 use tower_service::Service;
+
+use crate::error::shortage::Shortage;
+use crate::offload::offload;
 
 /// The system's resolver, which also takes an IPv6 address in the brackets that a URL puts around it.
 #[derive(Clone, Debug)]
-pub(super) struct Resolver(GaiResolver);
-
-impl Resolver {
-    pub(super) fn new() -> Self {
-        Self(GaiResolver::new())
-    }
-}
+pub(super) struct Resolver;
 
 impl Service<Name> for Resolver {
     type Response = vec::IntoIter<SocketAddr>;
     type Error = io::Error;
     type Future = Pin<Box<dyn Future<Output = io::Result<Self::Response>> + Send>>;
 
-    fn poll_ready(&mut self, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        self.0.poll_ready(context)
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Poll::Ready(Ok(()))
     }
 
     fn call(&mut self, name: Name) -> Self::Future {
@@ -38,9 +35,8 @@ impl Service<Name> for Resolver {
         }
         let began = Instant::now();
         let host = name.to_string();
-        let addresses = self.0.call(name);
         Box::pin(async move {
-            let addresses: Vec<_> = addresses.await?.collect();
+            let addresses = offload(move || resolve(name.as_str())).await?;
             tracing::trace!(
                 target: "tosget::connection",
                 %host,
@@ -50,6 +46,18 @@ impl Service<Name> for Resolver {
             );
             Ok(addresses.into_iter())
         })
+    }
+}
+
+/// Asks the system's resolver, which has no words for a shortage: where it can open no file and no socket, it calls the name
+/// unknown.
+fn resolve(name: &str) -> io::Result<Vec<SocketAddr>> {
+    match (name, 0).to_socket_addrs() {
+        Ok(addresses) => Ok(addresses.collect()),
+        Err(error) => Err(UdpSocket::bind((Ipv4Addr::LOCALHOST, 0))
+            .err()
+            .filter(|error| Shortage::of_io(error).is_some())
+            .unwrap_or(error)),
     }
 }
 
@@ -64,7 +72,7 @@ mod tests {
     #[tokio::test]
     async fn an_ipv6_address_needs_no_resolver() {
         let name = "[::1]".parse().expect("a name");
-        let found: Vec<_> = Resolver::new().call(name).await.expect("an address").collect();
+        let found: Vec<_> = Resolver.call(name).await.expect("an address").collect();
         assert_eq!(found, ["[::1]:0".parse::<SocketAddr>().expect("an address")]);
         assert_eq!(bracketed("localhost"), None);
         assert_eq!(bracketed("[x]"), None);
