@@ -5,6 +5,7 @@ The programs are named by TOSGET_BIN and TOS_EMULATOR_BIN; `cargo xtask test acc
 
 import os
 import random
+import signal
 import uuid
 from types import SimpleNamespace
 
@@ -14,6 +15,12 @@ import pytest
 import tos
 from command import Tosget
 from emulator import ACCESS_KEY, DOMAIN, REGION, SECRET_KEY
+
+
+# A background job of a shell is started with SIGINT ignored, and so would be all that it starts. A signal with a handler is the default
+# again there.
+if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(scope="session")

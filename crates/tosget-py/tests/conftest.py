@@ -5,6 +5,7 @@ it as their HTTP proxy, as the environment says, so that bucket names in host na
 """
 
 import importlib
+import signal
 import uuid
 from types import SimpleNamespace
 
@@ -21,6 +22,12 @@ SEED = 7
 
 # The three ways to call `download_file`. Whatever is no documented difference is the same in all of them.
 WAYS = ("official", "tosget", "accelerated")
+
+
+# A background job of a shell is started with SIGINT ignored, and so would be all that it starts. A signal with a handler is the default
+# again there.
+if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(scope="session")

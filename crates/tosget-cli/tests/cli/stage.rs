@@ -4,12 +4,14 @@ use std::fs::{self, File};
 use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
+use std::sync::OnceLock;
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
 use tempfile::TempDir;
+use tokio::signal::unix::{SignalKind, signal};
 use tos_emulator::{Builder, Emulator, virtual_content};
 
 pub(crate) const MIB: u64 = 1 << 20;
@@ -124,9 +126,30 @@ impl Stage {
 }
 
 pub(crate) fn bare_command(arguments: &[&str]) -> Command {
+    catch_what_is_ignored();
     let mut command = Command::new(env!("CARGO_BIN_EXE_tosget"));
     command.args(arguments).env_clear().stdin(Stdio::null());
     command
+}
+
+/// Signals that these tests send are ignored where they run as a background job, and so they would be by the commands. A signal that is
+/// caught is the default again in whatever is started. Those that are not ignored are left alone, so that Ctrl-C ends the tests.
+fn catch_what_is_ignored() {
+    static CAUGHT: OnceLock<()> = OnceLock::new();
+    CAUGHT.get_or_init(|| {
+        let status = fs::read_to_string("/proc/self/status").unwrap_or_default();
+        let mask = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
+        let ignored = mask.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok());
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_io().build();
+        let runtime = runtime.expect("a runtime");
+        let _entered = runtime.enter();
+        for number in [Signal::HUP, Signal::INT, Signal::TERM].map(Signal::as_raw) {
+            if ignored.unwrap_or(0) >> (number - 1) & 1 == 1 {
+                // It stays caught when nobody listens any more.
+                let _ = signal(SignalKind::from_raw(number)).expect("it can be caught");
+            }
+        }
+    });
 }
 
 pub(crate) fn run(command: &mut Command) -> Ran {
