@@ -49,7 +49,13 @@ pub(crate) async fn batch(
     }
     let mut results = client.download_batch(batch)?;
     let mut tally = Tally::default();
-    while let Some(BatchResult { index, result, .. }) = results.next().await {
+    while let Some(BatchResult {
+        index,
+        result,
+        path_taken_by,
+        ..
+    }) = results.next().await
+    {
         run.ended(index, result.as_ref().ok());
         let subject = entries[index].subject.clone();
         match result {
@@ -67,7 +73,10 @@ pub(crate) async fn batch(
             // One by one that would say no more than the end does.
             Err(error) if error.kind() == ErrorKind::Canceled && interruption.is_told() => {}
             Err(error) => {
-                let failure = Failure::from(error);
+                let mut failure = Failure::from(error);
+                if let Some(first) = path_taken_by {
+                    failure.message = two_for_one_path(&entries[first], &entries[index]);
+                }
                 tally.fail(failure.exit);
                 match voice {
                     Voice::Json => {
@@ -81,6 +90,13 @@ pub(crate) async fn batch(
     drop(meter);
     tally.elapsed = began.elapsed();
     tally.told(&entries, interruption.is_told(), &directory, console, voice)
+}
+
+fn two_for_one_path(first: &Entry, later: &Entry) -> String {
+    format!(
+        "lines {} and {} of the list need the same path: {} and {}; the later one is left out",
+        first.line, later.line, first.subject, later.subject
+    )
 }
 
 /// The requests of a list, made as there is room for them.

@@ -20,7 +20,8 @@ macro_rules! batch_help {
     () => {
         "\
 Each object is saved to DIRECTORY/KEY (a URL's to the last segment of its path). A key that
-would leave the directory is refused. One object that fails stops no other.
+would leave the directory is refused. Of two lines that need one path the later one is left out
+and told. One object that fails stops no other.
 
 After an interruption, the same command again goes on: a file that is there is compared by
 size and CRC64 (one HEAD, no bytes) and left alone if it is the object.

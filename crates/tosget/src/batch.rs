@@ -1,14 +1,22 @@
 //! Many downloads as one run.
 
 use std::fmt;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use tokio::sync::oneshot;
 use tokio::task::{JoinError, JoinSet};
 
 use crate::cancel::CancelHook;
 use crate::client::TosClient;
+use crate::destination::named;
 use crate::download::{DownloadFile, checked_task_num};
+use crate::engine::Spec;
 use crate::error::Result;
 use crate::outcome::DownloadFileOutput;
+use crate::short_work::FileWork;
+use crate::spelling::physical;
+use crate::storage::Storage;
+use crate::taken::{BatchPaths, Claim, Clash, OneUnderWay, UnderWay};
 use crate::tasks::Tasks;
 
 /// Many downloads to ask for as one run: see [`TosClient::download_batch`].
@@ -66,6 +74,8 @@ pub struct BatchResult {
     pub index: usize,
     /// What [`TosClient::download_file`] would have returned.
     pub result: Result<DownloadFileOutput>,
+    /// The earlier request that has this one's path, where that is the error: nothing was asked for.
+    pub path_taken_by: Option<usize>,
 }
 
 /// The results of a [`Batch`], in the order in which they come; made by [`TosClient::download_batch`].
@@ -82,6 +92,16 @@ pub struct BatchResults {
     begun: usize,
     most: usize,
     under_way: JoinSet<BatchResult>,
+    roll: Arc<Roll>,
+    /// Open until the last request that was begun has claimed its path.
+    last_claim: Option<oneshot::Receiver<()>>,
+}
+
+/// What the requests of a batch know of each other.
+#[derive(Debug, Default)]
+struct Roll {
+    paths: Mutex<BatchPaths>,
+    under_way: Arc<UnderWay>,
 }
 
 impl BatchResults {
@@ -95,6 +115,8 @@ impl BatchResults {
             begun: 0,
             most,
             under_way: JoinSet::new(),
+            roll: Arc::default(),
+            last_claim: None,
         })
     }
 
@@ -116,15 +138,110 @@ impl BatchResults {
         if let Some(tasks) = &self.tasks {
             request = request.with_tasks(tasks.clone());
         }
-        let handle = client.threads();
-        let download = async move {
-            let result = client.download_file(request).await;
-            BatchResult { index, result }
+        let (claiming, claim) = oneshot::channel();
+        let place = Place {
+            index,
+            roll: self.roll.clone(),
+            before: self.last_claim.replace(claim),
+            claiming: Some(claiming),
+            storage: client.storage.clone(),
+            file_work: client.file_work.clone(),
+            _under_way: self.roll.under_way.begin(index),
         };
+        let handle = client.threads();
+        let download = async move { client.download_of_batch(request, place).await };
         match handle {
             Some(handle) => self.under_way.spawn_on(download, &handle),
             None => self.under_way.spawn(download),
         };
+    }
+}
+
+/// A request's place in its batch: paths are claimed in the order of the requests, so that of two the later one always loses.
+#[derive(Debug)]
+pub(crate) struct Place {
+    index: usize,
+    roll: Arc<Roll>,
+    /// Open until the request before has claimed its path.
+    before: Option<oneshot::Receiver<()>>,
+    /// Open until this one has claimed its path.
+    claiming: Option<oneshot::Sender<()>>,
+    storage: Arc<dyn Storage>,
+    file_work: FileWork,
+    _under_way: OneUnderWay,
+}
+
+impl Place {
+    pub(crate) fn index(&self) -> usize {
+        self.index
+    }
+
+    /// Claims the path of a download. One that an earlier request brings as well waits for its end, and then looks whether there is
+    /// anything left to do. One that is canceled waits for nobody: the download itself tells it.
+    pub(crate) async fn claim(&mut self, spec: &mut Spec) -> Result<(), Clash> {
+        let canceled = spec.cancel.clone();
+        tokio::select! {
+            biased;
+            () = canceled.canceled() => Ok(()),
+            claim = self.claim_in_order(spec) => claim,
+        }
+    }
+
+    async fn claim_in_order(&mut self, spec: &mut Spec) -> Result<(), Clash> {
+        if let Some(before) = self.before.take() {
+            // Nothing is sent, it is only closed.
+            let _ = before.await;
+        }
+        let claim = self.claim_now(spec).await;
+        self.claiming = None;
+        match claim {
+            Claim::Ours => Ok(()),
+            Claim::Clash(clash) => Err(clash),
+            Claim::SameAs(first) => {
+                self.roll.under_way.ended(first).await;
+                spec.skip_same = true;
+                Ok(())
+            }
+        }
+    }
+
+    async fn claim_now(&self, spec: &Spec) -> Claim {
+        let (roll, storage, index) = (self.roll.clone(), self.storage.clone(), self.index);
+        let (file_path, object) = (spec.file_path.clone(), spec.object.clone());
+        let checkpoint = spec.checkpoint.clone();
+        let claiming = self.file_work.small_files.run(move || {
+            let named = named(&*storage, &file_path, object.name_below_directory());
+            // What is wrong with it, the download itself tells.
+            let Ok(destination) = named else {
+                return Claim::Ours;
+            };
+            let destination = destination.map(|path| physical(&*storage, &path));
+            let mut paths = roll.paths();
+            let mut claim = paths.claim(&*storage, &destination, &object, index);
+            for file in checkpoint.named_files(&*storage) {
+                if claim == Claim::Ours {
+                    claim = paths.claim_file(&*storage, physical(&*storage, &file), index);
+                }
+            }
+            claim
+        });
+        claiming.await
+    }
+
+    /// Notes the file that the download has brought.
+    pub(crate) async fn committed(&self, output: &DownloadFileOutput) {
+        let (roll, storage, index) = (self.roll.clone(), self.storage.clone(), self.index);
+        let path = output.file_path.clone();
+        let noting = self.file_work.small_files.run(move || {
+            roll.paths().committed(&*storage, &path, index);
+        });
+        noting.await;
+    }
+}
+
+impl Roll {
+    fn paths(&self) -> MutexGuard<'_, BatchPaths> {
+        self.paths.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

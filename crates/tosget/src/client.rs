@@ -5,10 +5,11 @@ use std::time::Duration;
 
 use tokio::runtime::Handle;
 
-use crate::batch::{Batch, BatchResults};
+use crate::batch::{Batch, BatchResult, BatchResults, Place};
+use crate::cancel::CancelHook;
 use crate::config::{ClientParts, ConfigError, TosClientBuilder};
 use crate::download::{DownloadFile, HeadObject};
-use crate::engine::{Engine, Spec};
+use crate::engine::{Engine, Spec, Whereabouts};
 use crate::error::{Error, Result};
 use crate::object::HeadObjectOutput;
 use crate::outcome::DownloadFileOutput;
@@ -16,6 +17,7 @@ use crate::presigned::PreSignedUrl;
 use crate::short_work::FileWork;
 use crate::source::Source;
 use crate::storage::{Storage, SystemStorage};
+use crate::taken::{Clash, InUse};
 use crate::threads::{Threads, room_for_file_work, sleep};
 use crate::turns::{Scarcity, Turn, Turns};
 
@@ -41,8 +43,9 @@ use crate::turns::{Scarcity, Turn, Turns};
 #[derive(Clone, Debug)]
 pub struct TosClient {
     parts: Arc<ClientParts>,
-    storage: Arc<dyn Storage>,
-    file_work: FileWork,
+    pub(crate) storage: Arc<dyn Storage>,
+    in_use: InUse,
+    pub(crate) file_work: FileWork,
     threads: Threads,
 }
 
@@ -72,8 +75,19 @@ impl TosClient {
     pub async fn download_file(&self, request: DownloadFile) -> Result<DownloadFileOutput> {
         let (source, spec) = request.into_spec(&self.parts)?;
         let (cancel, whereabouts) = (spec.cancel.clone(), spec.whereabouts.clone());
+        let download = in_turn(self.parts.turns.clone(), self.engine(source), spec);
+        self.watched(cancel, whereabouts, download).await
+    }
+
+    /// Runs a download on the client's threads; one that is canceled and stuck at its files is left to end by itself.
+    async fn watched<T: Send + 'static>(
+        &self,
+        cancel: CancelHook,
+        whereabouts: Whereabouts,
+        download: impl Future<Output = Result<T>> + Send + 'static,
+    ) -> Result<T> {
         // Boxed, since the future of a download is large and would be moved from hand to hand.
-        let download = Box::pin(in_turn(self.parts.turns.clone(), self.engine(source), spec));
+        let download = Box::pin(download);
         let Some(handle) = self.threads.handle() else {
             return download.await;
         };
@@ -99,7 +113,8 @@ impl TosClient {
     /// [`max_downloads`](TosClientBuilder::max_downloads) is how many of them are under way at a time. An object that has no task
     /// yet goes before one that wants more of them, so that large and small ones don't wait for each other's end.
     ///
-    /// One that fails stops no other. Called again with the same requests, what is missing is fetched.
+    /// One that fails stops no other. Of two that need one path, by whatever spelling, the later one fails before it is asked for: see
+    /// [`BatchResult::path_taken_by`]. The same object for the same path is brought once. Called again with the same requests, what is missing is fetched.
     ///
     /// ```no_run
     /// # async fn example(client: tosget::TosClient) -> tosget::Result<()> {
@@ -151,10 +166,45 @@ impl TosClient {
         self.threads.handle()
     }
 
+    /// A download of a batch, unless its path is an earlier one's.
+    pub(crate) async fn download_of_batch(&self, request: DownloadFile, place: Place) -> BatchResult {
+        let index = place.index();
+        let (result, clash) = match self.download_unless_taken(request, place).await {
+            Ok(Ok(output)) => (Ok(output), None),
+            Ok(Err((error, clash))) => (Err(error), Some(clash)),
+            Err(error) => (Err(error), None),
+        };
+        BatchResult {
+            index,
+            result,
+            path_taken_by: clash.map(|clash| clash.index),
+        }
+    }
+
+    async fn download_unless_taken(
+        &self,
+        request: DownloadFile,
+        mut place: Place,
+    ) -> Result<Result<DownloadFileOutput, (Error, Clash)>> {
+        let (source, mut spec) = request.into_spec(&self.parts)?;
+        let (turns, engine) = (self.parts.turns.clone(), self.engine(source));
+        let (cancel, whereabouts) = (spec.cancel.clone(), spec.whereabouts.clone());
+        let download = async move {
+            if let Err(clash) = place.claim(&mut spec).await {
+                return Ok(Err((clash.error(&spec.object), clash)));
+            }
+            let output = in_turn(turns, engine, spec).await?;
+            place.committed(&output).await;
+            Ok(Ok(output))
+        };
+        self.watched(cancel, whereabouts, download).await
+    }
+
     fn engine(&self, source: Arc<dyn Source>) -> Engine {
         Engine {
             source,
             storage: self.storage.clone(),
+            in_use: self.in_use.clone(),
             file_work: self.file_work.clone(),
         }
     }
@@ -196,6 +246,7 @@ impl TosClientBuilder {
         Ok(TosClient {
             parts: Arc::new(self.into_parts()?),
             storage: Arc::new(SystemStorage),
+            in_use: InUse::of_process(),
             file_work: FileWork::within(room_for_file_work()),
             threads: Threads::default(),
         })

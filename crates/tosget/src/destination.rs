@@ -5,14 +5,17 @@ use std::ffi::{OsStr, OsString};
 use std::fmt::Write as _;
 use std::io;
 use std::path::{Component, Path, PathBuf, absolute};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use sha2::{Digest, Sha256};
 use thiserror::Error;
 
 use crate::error::Shown;
 use crate::journal::format::{is_journal, was_journal};
+use crate::spelling::{folded, physical};
 pub(crate) use crate::storage::directory_of;
 use crate::storage::{Access, FileId, FileKind, OpenMode, Storage};
+use crate::taken::{InUse, Occupied};
 
 /// Endings of our own files. A destination can't have them, so an object can't be saved over a checkpoint.
 const TEMPORARY: &str = "tosget-part";
@@ -31,6 +34,16 @@ pub(crate) enum Destination {
     File(PathBuf),
     /// The key names a directory (it ends in a slash): create this directory and fetch nothing.
     Directory(PathBuf),
+}
+
+impl Destination {
+    /// The same at another path.
+    pub(crate) fn map(self, change: impl FnOnce(PathBuf) -> PathBuf) -> Self {
+        match self {
+            Self::File(path) => Self::File(change(path)),
+            Self::Directory(path) => Self::Directory(change(path)),
+        }
+    }
 }
 
 /// Why a destination can't be used. Nothing was written.
@@ -65,25 +78,49 @@ pub(crate) fn resolve(
     file_path: &Path,
     key: &str,
 ) -> Result<Destination, BadDestination> {
-    if file_path.as_os_str().is_empty() {
-        return Err(BadDestination::Empty);
+    let (mut there, mut is_below) = (None, ends_in_separator(file_path));
+    if !is_below && !file_path.as_os_str().is_empty() {
+        there = look(storage, file_path)?;
+        is_below = is_directory(storage, file_path, there)?;
     }
-    if !ends_in_separator(file_path) {
-        let there = look(storage, file_path)?;
-        if !is_directory(storage, file_path, there)? {
-            return checked_file(storage, file_path.to_owned(), there).map(Destination::File);
+    let path = match name(file_path, key, is_below)? {
+        Destination::Directory(path) => {
+            refuse_links(storage, file_path, &path)?;
+            refuse_reserved(&path)?;
+            return Ok(Destination::Directory(path));
         }
+        Destination::File(path) => path,
+    };
+    if is_below {
+        refuse_links(storage, file_path, &path)?;
+        there = look(storage, &path)?;
     }
-    // No key is empty, but the last segment of a URL's path may be.
-    if key.is_empty() {
-        return Err(BadDestination::Nameless);
+    checked_file(storage, path, there).map(Destination::File)
+}
+
+/// What they mean, whatever is there by now: another download may be about to change it.
+pub(crate) fn named(
+    storage: &dyn Storage,
+    file_path: &Path,
+    key: &str,
+) -> Result<Destination, BadDestination> {
+    name(file_path, key, names_directory(storage, file_path)?)
+}
+
+fn names_directory(storage: &dyn Storage, path: &Path) -> Result<bool, BadDestination> {
+    Ok(ends_in_separator(path) || is_directory(storage, path, look_below(storage, path)?)?)
+}
+
+/// The name itself, where it is known whether `file_path` is a directory to save below.
+fn name(file_path: &Path, key: &str, is_below: bool) -> Result<Destination, BadDestination> {
+    match key {
+        _ if file_path.as_os_str().is_empty() => Err(BadDestination::Empty),
+        _ if !is_below => Ok(Destination::File(file_path.to_owned())),
+        // No key is empty, but the last segment of a URL's path may be.
+        "" => Err(BadDestination::Nameless),
+        _ if key.ends_with('/') => join_key(file_path, key).map(Destination::Directory),
+        _ => join_key(file_path, key).map(Destination::File),
     }
-    let joined = join_key(storage, file_path, key)?;
-    if key.ends_with('/') {
-        return Ok(Destination::Directory(joined));
-    }
-    let there = look(storage, &joined)?;
-    checked_file(storage, joined, there).map(Destination::File)
 }
 
 fn ends_in_separator(path: &Path) -> bool {
@@ -125,12 +162,10 @@ fn checked_file(
     there: Option<FileKind>,
 ) -> Result<PathBuf, BadDestination> {
     let shown = || Shown(&path).to_string();
-    let name = path
-        .file_name()
-        .ok_or_else(|| BadDestination::NoFileName(shown()))?;
-    if is_reserved(name) {
-        return Err(BadDestination::Reserved(shown()));
+    if path.file_name().is_none() {
+        return Err(BadDestination::NoFileName(shown()));
     }
+    refuse_reserved(&path)?;
     match there {
         None => Ok(path),
         Some(FileKind::Directory) => Err(BadDestination::IsADirectory(shown())),
@@ -144,8 +179,18 @@ fn checked_file(
     }
 }
 
+/// A directory of such a name would be in the way of the files as well.
+fn refuse_reserved(path: &Path) -> Result<(), BadDestination> {
+    let is_ours = |component| matches!(component, Component::Normal(name) if is_reserved(name));
+    if path.components().any(is_ours) {
+        return Err(BadDestination::Reserved(Shown(path).to_string()));
+    }
+    Ok(())
+}
+
 fn is_reserved(name: &OsStr) -> bool {
-    let name = name.to_string_lossy();
+    // Where names are folded, another spelling of one of ours is one of ours.
+    let name = folded(name);
     name.starts_with('.')
         && [TEMPORARY, JOURNAL, ASIDE, NEW].iter().any(|ending| {
             let follows_a_journal = [ASIDE, NEW].contains(ending);
@@ -156,7 +201,7 @@ fn is_reserved(name: &OsStr) -> bool {
 
 /// Appends a key to a directory, or says why that would leave it. The key is hostile: it came from whoever could
 /// write to the bucket.
-fn join_key(storage: &dyn Storage, directory: &Path, key: &str) -> Result<PathBuf, BadDestination> {
+fn join_key(directory: &Path, key: &str) -> Result<PathBuf, BadDestination> {
     let refuse = |reason| {
         Err(BadDestination::LeavesDirectory {
             directory: Shown(directory).to_string(),
@@ -185,17 +230,28 @@ fn join_key(storage: &dyn Storage, directory: &Path, key: &str) -> Result<PathBu
         ) {
             return refuse("it is not a plain name on this system");
         }
-        // The directory itself is the user's choice.
-        if path != directory && look(storage, &path)? == Some(FileKind::Symlink) {
-            return refuse("a symbolic link stands in the way");
-        }
         path.push(name);
     }
     Ok(path)
 }
 
+/// The directory itself is the user's choice; below it no link is followed.
+fn refuse_links(storage: &dyn Storage, directory: &Path, path: &Path) -> Result<(), BadDestination> {
+    let between = path.ancestors().skip(1).take_while(|above| *above != directory);
+    let mut between: Vec<&Path> = between.collect();
+    while let Some(above) = between.pop() {
+        if look(storage, above)? == Some(FileKind::Symlink) {
+            return Err(BadDestination::LeavesDirectory {
+                directory: Shown(directory).to_string(),
+                reason: "a symbolic link stands in the way",
+            });
+        }
+    }
+    Ok(())
+}
+
 /// The names of one download's files.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug)]
 pub(crate) struct Places {
     /// The final name.
     pub(crate) destination: PathBuf,
@@ -207,6 +263,8 @@ pub(crate) struct Places {
     pub(crate) access: Option<Access>,
     /// The caller named the journal's file, so that another download may have been given the same one.
     pub(crate) journal_is_named: bool,
+    /// The destination, and a journal that was named, are this download's in this process, until the last clone is gone.
+    occupied: Arc<Mutex<Vec<Occupied>>>,
 }
 
 /// Where the journal shall be.
@@ -218,6 +276,18 @@ pub(crate) enum CheckpointPlace {
     At(PathBuf),
     /// No journal.
     Nowhere,
+}
+
+impl CheckpointPlace {
+    /// The files that a caller named with it, which no other download may have; ours have names that none can.
+    pub(crate) fn named_files(&self, storage: &dyn Storage) -> Vec<PathBuf> {
+        match self {
+            Self::At(place) if matches!(names_directory(storage, place), Ok(false)) => {
+                vec![place.clone(), aside(place)]
+            }
+            _ => Vec::new(),
+        }
+    }
 }
 
 impl Places {
@@ -239,9 +309,7 @@ impl Places {
         let journal = match checkpoint {
             CheckpointPlace::Nowhere => None,
             CheckpointPlace::Beside => Some(destination.with_file_name(format!("{hidden}.{JOURNAL}"))),
-            CheckpointPlace::At(place)
-                if ends_in_separator(place) || is_directory(storage, place, look_below(storage, place)?)? =>
-            {
+            CheckpointPlace::At(place) if names_directory(storage, place)? => {
                 let identity = destination.as_os_str().as_encoded_bytes();
                 let name = format!("{}.{JOURNAL}", hidden_stem(name, identity));
                 Some(absolute(place.join(name)).map_err(look)?)
@@ -258,6 +326,7 @@ impl Places {
             temporary,
             journal,
             journal_is_named,
+            occupied: Arc::default(),
         };
         places.refuse_one_file_for_two(storage)?;
         Ok(places)
@@ -284,6 +353,20 @@ impl Places {
             }
         }
         Ok(())
+    }
+
+    /// Keeps other downloads of this process from the destination, by whatever spelling. False if one is at it.
+    pub(crate) fn occupy(&self, storage: &dyn Storage, in_use: &InUse) -> bool {
+        let mut occupied = self.occupied.lock().unwrap_or_else(PoisonError::into_inner);
+        if occupied.is_empty() {
+            let named = self.journal.as_ref().filter(|_| self.journal_is_named);
+            let paths = [Some(&self.destination), named].into_iter().flatten();
+            let all: Option<Vec<_>> = paths
+                .map(|path| in_use.occupy(storage, physical(storage, path)))
+                .collect();
+            *occupied = all.unwrap_or_default();
+        }
+        !occupied.is_empty()
     }
 
     /// A journal that was set aside has told what it had to, once the destination is the object. It may be there without

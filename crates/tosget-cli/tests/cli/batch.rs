@@ -107,21 +107,142 @@ fn no_entry_of_a_list_leaves_the_directory() {
 #[test]
 fn a_list_that_can_not_be_used_is_refused_before_anything_is_asked() {
     let stage = Stage::with_list_of(3);
-    for (content, words) in [
-        ("tos://bkt/small/0\nbkt/small/1\n", "line 2"),
-        (
-            "tos://bkt/small/0\ntos://bkt/small/0\n",
-            "two objects to one file: lines 1 and 2",
-        ),
-    ] {
-        fs::write(stage.path("list"), content).expect("written");
-        stage.run(&["batch", "list"]).ends_with(2).says(words);
-    }
+    fs::write(stage.path("list"), "tos://bkt/small/0\nbkt/small/1\n").expect("written");
+    stage.run(&["batch", "list"]).ends_with(2).says("line 2");
     stage
         .run(&["batch", "nowhere"])
         .ends_with(2)
         .says("could not read the list nowhere");
     assert_eq!(stage.requests(), 0);
+}
+
+#[test]
+fn a_line_that_stands_there_twice_counts_once() {
+    let stage = Stage::with_list_of(2);
+    stage.list(&["small/0", "small/1", "small/0", "small/0"]);
+    let ran = stage.run(&["batch", "list", "out"]).ends_with(0);
+    ran.says("done: 2 objects to out/");
+    assert_eq!(stage.requests(), 2);
+}
+
+/// Each of the pairs would be one path, or a file and a directory of one name.
+#[test]
+fn of_two_lines_that_need_one_path_the_later_one_is_left_out_and_both_are_named() {
+    for (first, later) in [
+        ("s//t", "s/t"),
+        ("s/t", "s//t"),
+        ("s///t", "s//t"),
+        ("x", "x/y"),
+        ("x/y", "x"),
+        ("x/y/z", "x"),
+        ("x/", "x"),
+        ("x", "x/"),
+    ] {
+        let stage = Stage::with_list_of(20);
+        stage.emulator.put_object(BUCKET, first, "the first one");
+        stage.emulator.put_object(BUCKET, later, "the later one");
+        let mut keys: Vec<String> = (0..20).map(|number| format!("small/{number}")).collect();
+        keys.insert(3, first.to_owned());
+        keys.insert(9, later.to_owned());
+        stage.list(&keys);
+        for round in 0..2 {
+            let ran = stage.run(&["batch", "list", "out"]).ends_with(2);
+            ran.says("lines 4 and 10 of the list")
+                .says(&format!("tos://bkt/{first} and tos://bkt/{later};"))
+                .says("1 of 22 objects failed");
+            let there = stage.path("out").join(first);
+            if first.ends_with('/') {
+                assert!(there.is_dir(), "{first} {later}, round {round}");
+            } else {
+                let content = fs::read(there).expect("the first one is there");
+                assert_eq!(content, b"the first one", "{first} {later}, round {round}");
+            }
+            assert_eq!(stage.read("out/small/19"), b"small/19");
+        }
+        let asked = stage.emulator.requests();
+        assert!(
+            !asked.iter().any(|request| request.key.as_deref() == Some(later)),
+            "{later} was asked for"
+        );
+        let unwanted = stage.files().into_iter().filter(|name| name.contains(".tosget"));
+        assert_eq!(unwanted.count(), 0, "{:?}", stage.files());
+    }
+}
+
+#[test]
+fn two_buckets_or_urls_for_one_path_are_told_as_json_as_well() {
+    let stage = Stage::with_list_of(1);
+    stage.emulator.create_bucket("other");
+    stage.emulator.put_object("other", "small/0", "another");
+    stage.emulator.put_object(BUCKET, "a b", "by URL");
+    let url = stage.run(&["presign", "tos://bkt/a b"]).ends_with(0).stdout;
+    fs::write(
+        stage.path("list"),
+        format!("tos://bkt/small/0\ntos://other/small/0\n{url}tos://bkt/a b\n"),
+    )
+    .expect("written");
+    let ran = stage.run(&["batch", "list", "out", "--json"]).ends_with(2);
+    let lines: Vec<Value> = ran
+        .stdout
+        .lines()
+        .map(|line| serde_json::from_str(line).expect("JSON"))
+        .collect();
+    let message_about = |bucket: &str, key: &str| {
+        let line = lines
+            .iter()
+            .find(|line| line["bucket"] == bucket && line["key"] == key);
+        let error = &line.expect("each line has its own")["error"];
+        assert_eq!(error["kind"], "invalid_argument");
+        error["message"].as_str().expect("a message").to_owned()
+    };
+    assert!(message_about("other", "small/0").contains("lines 1 and 2 of the list"));
+    assert!(message_about(BUCKET, "a b").contains("lines 3 and 4 of the list"));
+    assert_eq!(stage.read("out/small/0"), b"small/0");
+}
+
+#[test]
+fn a_key_with_a_name_of_ours_blocks_no_other() {
+    let stage = Stage::with_list_of(1);
+    stage.emulator.put_virtual(BUCKET, "big.bin", 24 * MIB, 7);
+    stage.slow_down(24 * MIB);
+    let arguments = ["get", "tos://bkt/big.bin", "out/", "--part-size", "1MiB"];
+    let running = Running::start(&mut stage.command(&arguments));
+    stage.wait_until_sent(8 * MIB);
+    running.kill();
+    stage.full_speed();
+    let ours: Vec<String> = stage
+        .plain_files()
+        .iter()
+        .filter_map(|name| name.strip_prefix("out/").map(str::to_owned))
+        .collect();
+    assert_eq!(ours.len(), 2, "{ours:?}");
+    fs::remove_dir_all(stage.path("out")).expect("removed");
+    let mut keys = Vec::new();
+    for name in &ours {
+        for key in [
+            name.clone(),
+            format!("{name}/x"),
+            format!("{name}/"),
+            name.to_uppercase(),
+            format!("{name}.aside"),
+            format!("{name}.aside/x"),
+        ] {
+            stage.emulator.put_object(BUCKET, &key, "content");
+            keys.push(key);
+        }
+    }
+    // A temporary file is never set aside.
+    keys.retain(|key| !key.contains("part.aside"));
+    let refused = keys.len();
+    keys.push("big.bin".to_owned());
+    stage.list(&keys);
+    let ran = stage
+        .run(&["batch", "list", "out", "--part-size", "1MiB"])
+        .ends_with(2);
+    ran.says(&format!("{refused} of {} objects failed", refused + 1))
+        .says("has a name that tosget keeps for its own files");
+    assert_is_big_object(&stage.path("out/big.bin"), 24 * MIB);
+    assert_eq!(stage.plain_files(), ["list", "out/big.bin"]);
 }
 
 #[test]

@@ -11,6 +11,7 @@ use crate::journal::format::{OwnerBlock, OwnerState, Seal};
 use crate::journal::{FoundJournal, Liveness, Look, current_owner, liveness};
 use crate::object::Fingerprint;
 use crate::storage::{Stat, Storage};
+use crate::taken::InUse;
 use crate::temporary::{OpenTemporary, TemporaryFile};
 
 /// An owner that is alive gives a sign of life this often.
@@ -86,8 +87,8 @@ impl Earlier {
                 Err(error) if error.kind() == ErrorKind::CheckpointHeld => tokio::time::sleep(wait).await,
                 found => return found,
             }
-            let (storage, at) = (engine.storage.clone(), places.clone());
-            found = blocking(move || Self::look_once(&storage, &at)).await;
+            let (storage, in_use, at) = (engine.storage.clone(), engine.in_use.clone(), places.clone());
+            found = blocking(move || Self::look_once(&storage, &in_use, &at)).await;
         }
         found
     }
@@ -97,7 +98,11 @@ impl Earlier {
         self.temporary.is_none() && self.journal.is_none()
     }
 
-    pub(super) fn look_once(storage: &Arc<dyn Storage>, places: &Places) -> Result<Self, Error> {
+    pub(super) fn look_once(
+        storage: &Arc<dyn Storage>,
+        in_use: &InUse,
+        places: &Places,
+    ) -> Result<Self, Error> {
         let journal = match &places.journal {
             None => None,
             Some(path) => match FoundJournal::look(&**storage, path) {
@@ -117,6 +122,10 @@ impl Earlier {
             OpenTemporary::Absent => None,
             OpenTemporary::Held => return Err(held(places, None)),
         };
+        // Last, since who holds a lock can be named.
+        if !places.occupy(&**storage, in_use) {
+            return Err(held(places, Some("another call of this process")));
+        }
         Ok(Self { temporary, journal })
     }
 

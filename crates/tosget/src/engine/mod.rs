@@ -46,6 +46,7 @@ use crate::progress::Progress;
 use crate::short_work::FileWork;
 use crate::source::Source;
 use crate::storage::{Storage, make_directories};
+use crate::taken::InUse;
 use crate::tasks::Tasks;
 use crate::terms::Terms;
 use crate::verify::Verification;
@@ -125,6 +126,7 @@ pub enum Recheck {
 pub(crate) struct Engine {
     pub(crate) source: Arc<dyn Source>,
     pub(crate) storage: Arc<dyn Storage>,
+    pub(crate) in_use: InUse,
     /// Does what is mostly short, and many.
     pub(crate) file_work: FileWork,
 }
@@ -228,7 +230,7 @@ impl Engine {
     }
 
     async fn resolve(&self, spec: &Spec) -> Result<Resolved, Error> {
-        let (storage, object) = (self.storage.clone(), spec.object.clone());
+        let (storage, in_use, object) = (self.storage.clone(), self.in_use.clone(), spec.object.clone());
         let (file_path, checkpoint) = (spec.file_path.clone(), spec.checkpoint.clone());
         let whereabouts = spec.whereabouts.clone();
         let resolved = self
@@ -242,7 +244,7 @@ impl Engine {
                         // Until it was looked at, it may be there.
                         whereabouts.found(places.journal.clone());
                         // Here, since what may block costs more to begin than to do.
-                        let first_look = Earlier::look_once(&storage, &places);
+                        let first_look = Earlier::look_once(&storage, &in_use, &places);
                         Ok(Resolved::File(places, first_look))
                     }
                 }

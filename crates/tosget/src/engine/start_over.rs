@@ -35,6 +35,7 @@ impl Engine {
         let engine = Self {
             source: witness.clone(),
             storage: self.storage.clone(),
+            in_use: self.in_use.clone(),
             file_work: self.file_work.clone(),
         };
         loop {

@@ -7,7 +7,7 @@ mod system;
 
 use std::fmt;
 use std::io;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::SystemTime;
 
@@ -24,6 +24,11 @@ pub(crate) trait Storage: Send + Sync + fmt::Debug {
     /// The same, at the end of the links that `path` leads through. What only looks like a file, as an entry of `/proc` does, is
     /// [`FileKind::Other`].
     fn follow(&self, path: &Path) -> io::Result<Option<Stat>>;
+
+    /// A directory's path without links, `.` and `..`: an error where it is not there.
+    fn canonical(&self, path: &Path) -> io::Result<PathBuf> {
+        std::path::absolute(path)
+    }
 
     /// Creates a directory and those above it; an existing one is fine.
     fn create_dir_all(&self, path: &Path) -> io::Result<()>;
@@ -104,7 +109,7 @@ pub(crate) enum Allocation {
 }
 
 /// What a file system tells about a file.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct Stat {
     pub(crate) kind: FileKind,
     pub(crate) id: FileId,
@@ -122,7 +127,7 @@ pub(crate) struct Stat {
 }
 
 /// Who may do what with a file.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct Access {
     /// The nine bits for owner, group and others. Set-user-id and its like are not a matter of content from elsewhere.
     pub(crate) mode: u32,
@@ -145,7 +150,7 @@ impl Access {
 }
 
 /// What kind of thing has a name.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) enum FileKind {
     File,
     Directory,
@@ -155,7 +160,7 @@ pub(crate) enum FileKind {
 }
 
 /// What makes two names the same file: device and inode number.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct FileId {
     pub(crate) device: u64,
     pub(crate) inode: u64,

@@ -1,6 +1,7 @@
 //! What the tests of this crate put behind its seams: a source that follows a script, storages that fail.
 
 pub(crate) mod faulty_storage;
+pub(crate) mod folding_storage;
 pub(crate) mod hooked_storage;
 pub(crate) mod power_cut;
 pub(crate) mod scripted_source;

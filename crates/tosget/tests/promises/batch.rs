@@ -341,3 +341,137 @@ async fn a_number_of_tasks_that_can_not_be_is_refused_before_a_request_is_taken(
     }
     assert_eq!(world.emulator.stats().requests, 0);
 }
+
+impl World {
+    /// `one` and `two`, at the same path by these spellings, below a directory that is there and has a link to it. The later one
+    /// loses, each time.
+    async fn assert_the_later_one_loses(&self, one: DownloadFile, two: DownloadFile, expected: &[u8]) {
+        for _ in 0..3 {
+            let mut requests = self.small_requests(5);
+            requests.insert(1, one.clone());
+            requests.insert(4, two.clone());
+            let mut results = self.client().download_batch(Batch::new(requests)).expect("good");
+            let (mut there, mut lost) = (Vec::new(), Vec::new());
+            while let Some(done) = results.next().await {
+                match done.result {
+                    Ok(output) => there.push((done.index, output.file_path)),
+                    Err(error) => {
+                        assert_eq!(error.kind(), ErrorKind::InvalidArgument, "{}", chain(&error));
+                        assert!(error.to_string().contains("request 1 of the batch"), "{error}");
+                        lost.push((done.index, done.path_taken_by));
+                    }
+                }
+            }
+            assert_eq!(lost, [(4, Some(1))]);
+            let first = there.iter().find(|(index, _)| *index == 1);
+            let (_, path) = first.expect("the first one wins");
+            assert_eq!(fs::read(path).expect("there"), expected);
+        }
+    }
+}
+
+#[tokio::test]
+async fn of_two_spellings_of_one_path_the_later_request_always_loses() {
+    let world = World::with_small(5).await;
+    world.emulator.put_object(BUCKET, "one", "one");
+    world.emulator.put_object(BUCKET, "two", "two");
+    let out = world.out();
+    fs::create_dir_all(out.join("real")).expect("created");
+    #[cfg(unix)]
+    std::os::unix::fs::symlink("real", out.join("link")).expect("linked");
+    let request = |key: &str, path: &str| DownloadFile::new(BUCKET, key, out.join(path));
+    for (one, two) in [
+        ("x", "x"),
+        ("x", "./x"),
+        ("real/../x", "x"),
+        ("new/deep/x", "new/other/../deep//x"),
+        ("real/x", "link/x"),
+        ("link/new/x", "real/new/x"),
+        ("link/../y", "y"),
+    ] {
+        let (one, two) = (request("one", one), request("two", two));
+        world.assert_the_later_one_loses(one, two, b"one").await;
+    }
+    // By its key, and by its name; a file, and a directory.
+    let below = DownloadFile::new(BUCKET, "two", out.join("d/"));
+    world
+        .assert_the_later_one_loses(request("one", "d/two"), below, b"one")
+        .await;
+    world
+        .assert_the_later_one_loses(request("one", "f"), request("two", "f/two"), b"one")
+        .await;
+    let one = DownloadFile::new(BUCKET, "g/one", out.clone());
+    let two = DownloadFile::new(BUCKET, "g", out.clone());
+    world.emulator.put_object(BUCKET, "g/one", "one");
+    world.assert_the_later_one_loses(one, two, b"one").await;
+}
+
+#[tokio::test]
+async fn two_versions_buckets_or_files_of_ones_own_are_no_one_path() {
+    let world = World::with_small(5).await;
+    world.emulator.enable_versioning(BUCKET);
+    let version = |content: &str| {
+        let put = world.emulator.put_object(BUCKET, "one", content.to_owned());
+        put.version_id.expect("it has one")
+    };
+    let (first, second) = (version("the first"), version("the second"));
+    world.emulator.create_bucket("other-bucket");
+    world.emulator.put_object("other-bucket", "one", "another");
+    let one = || world.to_out("one").with_version_id(first.clone());
+    let two = world.to_out("one").with_version_id(second);
+    world.assert_the_later_one_loses(one(), two, b"the first").await;
+    let two = DownloadFile::new("other-bucket", "one", world.out());
+    world.assert_the_later_one_loses(one(), two, b"the first").await;
+    // A journal under a name that the caller chose is a file like others.
+    let journal = world.out().join("my.journal");
+    let with_journal = || one().with_checkpoint_file(journal.clone());
+    let two = DownloadFile::new(BUCKET, "one", journal.clone());
+    world
+        .assert_the_later_one_loses(with_journal(), two, b"the first")
+        .await;
+    let two = DownloadFile::new(BUCKET, "one", world.out().join("two")).with_checkpoint_file(journal.clone());
+    world
+        .assert_the_later_one_loses(with_journal(), two, b"the first")
+        .await;
+    let two = DownloadFile::new(BUCKET, "one", world.out().join("my.journal.aside"));
+    world
+        .assert_the_later_one_loses(with_journal(), two, b"the first")
+        .await;
+}
+
+#[tokio::test]
+async fn a_request_that_is_there_twice_is_done_once_and_told_twice() {
+    const LARGE: u64 = 3 * MIB;
+    let world = World::with_small(1).await;
+    world.emulator.put_virtual(BUCKET, "large", LARGE, 1);
+    let requests = ["large", "small/0", "large", "missing", "large", "missing"];
+    let requests = requests.map(|key| world.to_out(key));
+    let batch = Batch::new(requests);
+    let results = all(world.client().download_batch(batch).expect("good")).await;
+    for index in [0, 1, 2, 4] {
+        verified(&results[&index]);
+    }
+    for index in [3, 5] {
+        let error = results[&index].as_ref().expect_err("there is none");
+        assert_eq!(error.kind(), ErrorKind::Server);
+    }
+    world.assert_is_virtual(&world.out().join("large"), 1, LARGE);
+    let fetched: u64 = [0, 2, 4]
+        .map(|index| verified(&results[&index]).bytes_fetched)
+        .iter()
+        .sum();
+    assert_eq!(fetched, LARGE);
+}
+
+#[test]
+fn of_two_requests_for_one_path_the_later_one_loses_in_blocking_code_as_well() {
+    let runtime = tokio::runtime::Runtime::new().expect("a runtime");
+    let world = runtime.block_on(World::with_small(2));
+    let client = tosget::blocking::TosClient::new(world.builder()).expect("good");
+    let path = world.out().join("x");
+    let requests = [0, 1].map(|number| DownloadFile::new(BUCKET, small_key(number), path.clone()));
+    let results = client.download_batch(Batch::new(requests)).expect("good");
+    let taken: BTreeMap<_, _> = results.map(|done| (done.index, done.path_taken_by)).collect();
+    assert_eq!(taken, BTreeMap::from([(0, None), (1, Some(0))]));
+    assert_eq!(fs::read(path).expect("there"), small_content(0));
+}

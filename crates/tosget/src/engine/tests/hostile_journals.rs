@@ -46,6 +46,7 @@ impl Interrupted {
         let engine = Engine {
             source: self.source.clone(),
             storage: Arc::new(self.disk.clone()),
+            in_use: InUse::default(),
             file_work: FileWork::default(),
         };
         let spec = Spec {

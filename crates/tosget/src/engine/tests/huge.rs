@@ -95,6 +95,7 @@ async fn cost_of(parts: u64, done: u64) -> Cost {
     let engine = Engine {
         source: source.clone(),
         storage: Arc::new(storage.clone()),
+        in_use: InUse::default(),
         file_work: FileWork::default(),
     };
     let before = storage.writes();

@@ -26,6 +26,7 @@ use crate::checksum::Crc64;
 use crate::journal::{FoundJournal, Look};
 use crate::storage::{OpenMode, SystemStorage};
 use crate::testing::faulty_storage::FaultyStorage;
+use crate::testing::folding_storage::FoldingStorage;
 use crate::testing::object_bytes;
 use crate::testing::scripted_source::{ScriptedSource, Served, Verdict};
 
@@ -37,6 +38,7 @@ struct Bench {
     folder: tempfile::TempDir,
     source: Arc<ScriptedSource>,
     storage: Arc<dyn Storage>,
+    in_use: InUse,
     content: Vec<u8>,
 }
 
@@ -52,6 +54,7 @@ impl Bench {
             folder,
             source,
             storage: Arc::new(SystemStorage),
+            in_use: InUse::default(),
             content,
         }
     }
@@ -71,6 +74,7 @@ impl Bench {
         let engine = Engine {
             source: self.source.clone(),
             storage: self.storage.clone(),
+            in_use: self.in_use.clone(),
             file_work: FileWork::default(),
         };
         engine.run(spec).await
@@ -620,6 +624,46 @@ async fn i8_a_second_download_to_the_same_destination_is_told_who_holds_it() {
     bench.source.follow(|_, _| Verdict::Serve);
     bench.download(bench.spec()).await.expect("free again");
     bench.assert_is_the_object();
+}
+
+/// Their temporary files have different names, so no lock tells.
+#[tokio::test]
+async fn i8_a_second_download_to_the_same_destination_by_a_spelling_that_is_folded_is_told() {
+    let mut bench = Bench::new(SIZE);
+    bench.storage = Arc::new(FoldingStorage::below(bench.folder.path()));
+    for (first, second) in [("object.bin", "OBJECT.BIN"), ("new/caf\u{e9}", "New/cafe\u{301}")] {
+        let to = |name: &str| Spec {
+            file_path: bench.folder.path().join(name),
+            ..plain_spec()
+        };
+        bench.source.follow(|_, _| Verdict::StallAfter(10));
+        let (asked, spec) = (bench.source.asked().len(), to(first));
+        let cancel = spec.cancel.clone();
+        let second_one = async {
+            while bench.source.asked().len() == asked {
+                tokio::task::yield_now().await;
+            }
+            let refused = bench.download(to(second)).await.expect_err("it is in use");
+            cancel.cancel(false);
+            refused
+        };
+        let (_, refused) = tokio::join!(bench.download(spec), second_one);
+        assert_eq!(refused.kind(), ErrorKind::CheckpointHeld, "{refused}");
+        assert!(
+            refused.to_string().contains("another call of this process"),
+            "{refused}"
+        );
+        bench.source.follow(|_, _| Verdict::Serve);
+        bench.download(to(second)).await.expect("free again");
+    }
+    bench.storage = Arc::new(SystemStorage);
+    let (lower, upper) = (bench.spec(), bench.folder.path().join("Object.BIN"));
+    let upper = Spec {
+        file_path: upper,
+        ..plain_spec()
+    };
+    let (lower, upper) = tokio::join!(bench.download(lower), bench.download(upper));
+    lower.and(upper).expect("two files where case counts");
 }
 
 #[tokio::test]

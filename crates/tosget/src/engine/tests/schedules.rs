@@ -298,6 +298,7 @@ impl Schedule {
         let engine = Engine {
             source: self.source.clone(),
             storage: Arc::new(self.disk.clone()),
+            in_use: InUse::default(),
             file_work: self.file_work.clone(),
         };
         engine.run(spec).await

@@ -51,6 +51,7 @@ async fn a_mebibyte_takes_few_reads_and_few_writes_and_the_journal_next_to_none(
     let engine = Engine {
         source: parts.service().expect("it has one").source.clone(),
         storage: Arc::new(storage),
+        in_use: InUse::default(),
         file_work: FileWork::default(),
     };
     let before = socket_reads::counted();
