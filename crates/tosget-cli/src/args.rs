@@ -232,7 +232,11 @@ pub(crate) struct ClientArgs {
     #[arg(long, value_name = "TIME", value_parser = duration::parse)]
     pub(crate) idle_timeout: Option<Duration>,
 
-    /// Failures in a row, without progress, that are tried again [default: 3 at first, 10 under way]
+    /// How long to wait for a service that is not there or is overloaded, such as 30s or 1h; 0s: not at all [default: 5m]
+    #[arg(long, value_name = "TIME", value_parser = duration::parse)]
+    pub(crate) retry_for: Option<Duration>,
+
+    /// The most failures in a row, without progress, that are tried again [default: as many as fit into --retry-for]
     #[arg(long, value_name = "N")]
     pub(crate) max_retries: Option<u32>,
 }

@@ -1,16 +1,29 @@
-//! The library's log, where it was asked for. It holds no secrets: the library sees to that.
+//! The library's log, where it was asked for, and that it waits in any case. It holds no secrets: the library sees to that.
 
+use std::fmt;
+use std::thread;
+use std::time::Duration;
+
+use tracing::field::{Field, Visit};
+use tracing::{Event, Subscriber};
 use tracing_subscriber::filter::{FilterExt, LevelFilter, Targets, filter_fn};
-use tracing_subscriber::layer::{Layer, SubscriberExt};
+use tracing_subscriber::layer::{Context, Layer, SubscriberExt};
 use tracing_subscriber::util::SubscriberInitExt;
 
-use crate::console::Console;
+use crate::console::{Console, Tone};
+use crate::human;
+use crate::report::Voice;
 
 /// Starts to log to the console: what was found and decided, and what had to be tried again (`-v`); each request
-/// (`-vv`); each connection (`-vvv`).
-pub(crate) fn start(verbose: u8, console: &Console) {
+/// (`-vv`); each connection (`-vvv`). In words, and without being asked, that it waits for the service and why.
+pub(crate) fn start(verbose: u8, voice: Voice, console: &Console) {
     let level = match verbose {
-        0 => return,
+        0 if voice != Voice::Words => return,
+        0 => {
+            let waits =
+                Waits(console.clone()).with_filter(Targets::new().with_target(WAIT, LevelFilter::WARN));
+            return tracing_subscriber::registry().with(waits).init();
+        }
         1 => LevelFilter::INFO,
         2 => LevelFilter::DEBUG,
         _ => LevelFilter::TRACE,
@@ -22,4 +35,44 @@ pub(crate) fn start(verbose: u8, console: &Console) {
         .with_writer(console.clone())
         .with_filter(Targets::new().with_target("tosget", level).and(not_which));
     tracing_subscriber::registry().with(lines).init();
+}
+
+/// Where the library says that it waits.
+const WAIT: &str = "tosget::wait";
+
+/// Says so in words, and from a thread of its own: a terminal may be stopped for as long as its user likes.
+#[derive(Debug)]
+struct Waits(Console);
+
+impl<S: Subscriber> Layer<S> for Waits {
+    fn on_event(&self, event: &Event<'_>, _: Context<'_, S>) {
+        let mut wait = Wait::default();
+        event.record(&mut wait);
+        let left = human::span(Duration::from_secs(wait.left_s));
+        let text = format!("{}; trying again for up to {left}", wait.error);
+        let console = self.0.clone();
+        let say = move || console.say(Tone::Advice, "waiting:", &text);
+        // Without a thread to spare it is not said, that is all.
+        let _ = thread::Builder::new().name("waiting".into()).spawn(say);
+    }
+}
+
+#[derive(Debug, Default)]
+struct Wait {
+    error: String,
+    left_s: u64,
+}
+
+impl Visit for Wait {
+    fn record_u64(&mut self, field: &Field, value: u64) {
+        if field.name() == "left_s" {
+            self.left_s = value;
+        }
+    }
+
+    fn record_debug(&mut self, field: &Field, value: &dyn fmt::Debug) {
+        if field.name() == "error" {
+            self.error = format!("{value:?}");
+        }
+    }
 }

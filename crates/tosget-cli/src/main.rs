@@ -57,7 +57,7 @@ fn main() -> ExitCode {
     };
     let console = Console::new();
     let voice = Voice::new(&args);
-    logging::start(args.verbose, &console);
+    logging::start(args.verbose, voice, &console);
     let result = Settings::new(args).and_then(|settings| run(settings, &console, voice));
     report::tell(&console, voice, &result).into()
 }

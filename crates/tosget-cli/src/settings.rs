@@ -345,6 +345,9 @@ impl ClientArgs {
         if let Some(limit) = self.idle_timeout {
             builder = builder.idle_timeout(limit);
         }
+        if let Some(time) = self.retry_for {
+            builder = builder.retry_for(time);
+        }
         if let Some(count) = self.max_retries {
             builder = builder.max_retry_count(count);
         }

@@ -94,7 +94,12 @@ impl TransferArgs {
 
     /// What the flags do to the client.
     pub(crate) fn configure(&self, builder: TosClientBuilder) -> TosClientBuilder {
-        builder.enable_crc(!self.no_crc).range_crc(!self.no_range_crc)
+        let builder = builder.enable_crc(!self.no_crc).range_crc(!self.no_range_crc);
+        // What is wrong with another number is told where it is asked for.
+        match self.exact_task_num().filter(|number| *number > 0) {
+            Some(number) => builder.max_connections(number),
+            None => builder,
+        }
     }
 }
 

@@ -17,6 +17,7 @@ use crate::endpoint::{Endpoint, EndpointError, Scheme, Site};
 use crate::error::{Error, Result as CallResult};
 use crate::given_url::GivenUrl;
 use crate::presigned::Presigner;
+use crate::retry::{RETRY_FOR, Retries};
 use crate::room::{Needs, room_for};
 use crate::source::tos::by_url::UrlSource;
 use crate::source::tos::connect::{Proxy, ProxyUrlError, Settings, Tls, TlsError, TlsSettings};
@@ -59,6 +60,7 @@ pub struct TosClientBuilder {
     is_custom_domain: bool,
     timeouts: Timeouts,
     max_retry_count: Option<u32>,
+    retry_for: Duration,
     max_connections: usize,
     max_downloads: usize,
     enable_crc: bool,
@@ -90,6 +92,7 @@ impl TosClientBuilder {
                 idle: IDLE_TIMEOUT,
             },
             max_retry_count: None,
+            retry_for: RETRY_FOR,
             max_connections: MAX_CONNECTIONS,
             max_downloads: MAX_DOWNLOADS,
             enable_crc: true,
@@ -165,10 +168,22 @@ impl TosClientBuilder {
         self
     }
 
-    /// Retries in a row without progress; the count begins anew with every byte won.
+    /// How long an outage is waited for (default 5 minutes): a server that is not there, answers 429 or 5xx or breaks off, or a name
+    /// that has no address. Zero gives up at the first failure.
     ///
-    /// Default: 3 for the first request of a call, as in the official SDKs, since a wrong endpoint should be told soon;
-    /// 10 once the object has been found, which bears an outage of half a minute on average.
+    /// It holds for the first request of a call, and for each part since its last progress. A mistake (a wrong key, 403 or 404, a
+    /// certificate that is not trusted) is told at once, and what is most likely one (a wrong answer, a credentials provider that
+    /// fails) after a few attempts: 3 retries at first, 10 once the object has been found, for a minute at most.
+    ///
+    /// While a client waits, it says so and why as a warning of the `tracing` target `tosget::wait`.
+    pub fn retry_for(mut self, time: Duration) -> Self {
+        self.retry_for = time;
+        self
+    }
+
+    /// The most retries in a row without progress, whatever it is that fails; the count begins anew with every byte won.
+    ///
+    /// Default: as many as fit into [`retry_for`](Self::retry_for), which bounds them in any case.
     pub fn max_retry_count(mut self, count: u32) -> Self {
         self.max_retry_count = Some(count);
         self
@@ -279,6 +294,7 @@ impl TosClientBuilder {
             turns: Turns::new(room_for(self.max_downloads, DOWNLOAD)),
             tasks: Tasks::automatic(),
             timeouts: self.timeouts,
+            retry_for: self.retry_for,
             max_retry_count: self.max_retry_count,
             enable_crc: self.enable_crc,
             range_crc: self.range_crc,
@@ -299,6 +315,7 @@ impl TosClientBuilder {
         let presigner = Presigner {
             site: site.clone(),
             credentials: credentials.clone(),
+            patience: self.timeouts.idle,
             clock: self.clock.clone(),
         };
         let endpoint = site.endpoint.clone();
@@ -361,6 +378,7 @@ impl fmt::Debug for TosClientBuilder {
             .field("region", &self.region)
             .field("timeouts", &self.timeouts)
             .field("max_retry_count", &self.max_retry_count)
+            .field("retry_for", &self.retry_for)
             .field("max_connections", &self.max_connections)
             .field("max_downloads", &self.max_downloads)
             .field("enable_crc", &self.enable_crc)
@@ -382,6 +400,7 @@ pub(crate) struct ClientParts {
     pub(crate) tasks: Tasks,
     pub(crate) timeouts: Timeouts,
     max_retry_count: Option<u32>,
+    retry_for: Duration,
     pub(crate) enable_crc: bool,
     range_crc: bool,
 }
@@ -395,10 +414,10 @@ pub(crate) struct Service {
     pub(crate) presigner: Presigner,
 }
 
-/// Retries in a row before anything is known of the endpoint; the official SDKs' number.
+/// Retries in a row of what is most likely a mistake, before anything is known of the endpoint; the official SDKs' number.
 const FIRST_RETRIES: u32 = 3;
 
-/// Retries in a row of a task under way: with the back-off's ceilings they take 35 s on average.
+/// The same for a task under way: with the back-off's ceilings they take 35 s on average.
 const TASK_RETRIES: u32 = 10;
 
 impl ClientParts {
@@ -419,14 +438,22 @@ impl ClientParts {
         Ok(Arc::new(source))
     }
 
-    /// Retries in a row of a call's first request.
-    pub(crate) fn first_retries(&self) -> u32 {
-        self.max_retry_count.unwrap_or(FIRST_RETRIES)
+    /// What a call's first request bears.
+    pub(crate) fn first_retries(&self) -> Retries {
+        self.retries(FIRST_RETRIES)
     }
 
-    /// Retries in a row, without progress, of a task.
-    pub(crate) fn max_retries(&self) -> u32 {
-        self.max_retry_count.unwrap_or(TASK_RETRIES)
+    /// What a task bears in a row, without progress.
+    pub(crate) fn max_retries(&self) -> Retries {
+        self.retries(TASK_RETRIES)
+    }
+
+    fn retries(&self, doubtful: u32) -> Retries {
+        Retries {
+            time: self.retry_for,
+            count: self.max_retry_count,
+            doubtful,
+        }
     }
 }
 
@@ -484,7 +511,15 @@ mod tests {
         let parts = builder().into_parts().expect("a client");
         let service = parts.service().expect("a service");
         assert_eq!(service.source.endpoint(), "https://tos-cn-beijing.volces.com");
-        assert_eq!((parts.first_retries(), parts.max_retries()), (3, 10));
+        let retries = |doubtful| Retries {
+            time: Duration::from_secs(300),
+            count: None,
+            doubtful,
+        };
+        assert_eq!(
+            (parts.first_retries(), parts.max_retries()),
+            (retries(3), retries(10))
+        );
         assert_eq!(parts.timeouts.idle, Duration::from_secs(30));
         assert!(parts.enable_crc);
     }

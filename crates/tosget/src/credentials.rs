@@ -6,8 +6,10 @@ use std::env;
 use std::error::Error as StdError;
 use std::fmt;
 use std::pin::Pin;
+use std::time::Duration;
 
 use thiserror::Error;
+use tokio::time::timeout;
 
 /// One consistent set of keys. `Debug` shows the access key's id and hides the rest.
 #[derive(Clone, PartialEq, Eq)]
@@ -105,10 +107,22 @@ pub type CredentialsFuture<'a> =
 ///
 /// It is asked before each attempt of each request, many times a second and from several tasks at once. So one
 /// that asks a service should keep the answer, renew it some minutes before it expires, and let concurrent
-/// callers share one renewal. A failure here fails the attempt, which is tried again.
+/// callers share one renewal. A failure here fails the attempt, which is tried again; so does an answer that does not come within
+/// the client's [`idle_timeout`](crate::TosClientBuilder::idle_timeout).
 pub trait CredentialsProvider: Send + Sync {
     /// The credentials to sign with now.
     fn credentials(&self) -> CredentialsFuture<'_>;
+}
+
+/// Asks a provider, and not for ever.
+pub(crate) async fn ask(
+    provider: &dyn CredentialsProvider,
+    limit: Duration,
+) -> Result<Option<Credentials>, Box<dyn StdError + Send + Sync>> {
+    match timeout(limit, provider.credentials()).await {
+        Ok(answer) => answer,
+        Err(_elapsed) => Err(format!("it gave no answer within {} s", limit.as_secs_f64()).into()),
+    }
 }
 
 /// Fixed credentials are their own provider.

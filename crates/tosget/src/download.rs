@@ -385,6 +385,7 @@ impl HeadObject {
                 traffic_limit: None,
             },
             retries: client.first_retries(),
+            idle: client.timeouts.idle,
         };
         Ok((source, spec))
     }

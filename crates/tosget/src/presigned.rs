@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use crate::clock::Clock;
 use crate::config::ClientParts;
-use crate::credentials::CredentialsProvider;
+use crate::credentials::{self, CredentialsProvider};
 use crate::endpoint::Site;
 use crate::error::{Error, ErrorKind, Result};
 use crate::names::NameError;
@@ -65,6 +65,8 @@ impl PreSignedUrl {
 pub(crate) struct Presigner {
     pub(crate) site: Site,
     pub(crate) credentials: Arc<dyn CredentialsProvider>,
+    /// How long the provider may take.
+    pub(crate) patience: Duration,
     pub(crate) clock: Arc<dyn Clock>,
 }
 
@@ -75,9 +77,11 @@ impl Presigner {
         if let Some(version) = &object.version_id {
             url = url.with_parameter("versionId", version);
         }
-        let credentials = self.credentials.credentials().await.map_err(|error| {
-            Error::new(ErrorKind::InvalidArgument, "the credentials provider failed").with_source(error)
-        })?;
+        let credentials = credentials::ask(&*self.credentials, self.patience)
+            .await
+            .map_err(|error| {
+                Error::new(ErrorKind::InvalidArgument, "the credentials provider failed").with_source(error)
+            })?;
         let unsigned =
             || Error::invalid_argument("a URL can't be presigned without credentials and a region");
         let (credentials, region) = credentials.zip(self.site.region.as_ref()).ok_or_else(unsigned)?;

@@ -11,8 +11,21 @@ const BASE: Duration = Duration::from_millis(200);
 /// No back-off of our own gets longer than this.
 const CEILING: Duration = Duration::from_secs(15);
 
-/// A server that asks for more patience than this gets none: the caller should know, and can come back later.
-const LONGEST_RETRY_AFTER: Duration = Duration::from_secs(120);
+/// How long an outage is borne where nobody says: a server that restarts, or a name server, is back by then.
+pub(crate) const RETRY_FOR: Duration = Duration::from_secs(300);
+
+/// How long failures are borne that rather come from a mistake than from an outage. A credentials provider that hangs is given up
+/// after this.
+const DOUBTFUL_FOR: Duration = Duration::from_secs(60);
+
+/// Bytes that count as progress. A server that sends a byte and resets would be asked for ever otherwise.
+const PROGRESS: u64 = 64 << 10;
+
+/// A connection that is reset or refused so often in a row while siblings get through meets a limit, and not an accident.
+const REFUSALS: u32 = 3;
+
+/// A user is told of an outage that lasts this long.
+const NOTICEABLE: Duration = Duration::from_secs(1);
 
 /// The service's code for a clock that is off; signing again with the server's time helps.
 const CLOCK_SKEWED: &str = "RequestTimeTooSkewed";
@@ -32,25 +45,66 @@ pub(crate) enum Decision {
     GiveUp,
 }
 
-/// Counts the failures of one piece of work since it last moved.
+/// How much is borne in a row without progress.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Retries {
+    /// How long an outage is borne.
+    pub(crate) time: Duration,
+    /// The most retries of any kind; `None` for as many as fit into `time`.
+    pub(crate) count: Option<u32>,
+    /// The most retries of a failure that rather comes from a mistake, where `count` says nothing.
+    pub(crate) doubtful: u32,
+}
+
+impl Retries {
+    /// The number to announce with the `attempt`th request: the service only logs it.
+    pub(crate) fn announced(&self, attempt: u32) -> u32 {
+        self.count.unwrap_or(self.doubtful).max(attempt.saturating_sub(1))
+    }
+
+    /// At most `count` retries, whatever it is that fails.
+    #[cfg(test)]
+    pub(crate) fn at_most(count: u32) -> Self {
+        Self {
+            time: RETRY_FOR,
+            count: Some(count),
+            doubtful: count,
+        }
+    }
+}
+
+/// Counts the failures of one piece of work since it last moved, and the time they took.
 #[derive(Clone, Debug)]
 pub(crate) struct Patience {
-    max_retries: u32,
+    retries: Retries,
+    /// Failures since the last byte.
     failures: u32,
+    /// Failures, and bytes won among them, since the last progress worth the name.
+    setbacks: u32,
+    won: u64,
+    /// Time spent on attempts that failed and on back-off since then.
+    spent: Duration,
 }
 
 impl Patience {
-    /// Patience for `max_retries` failures in a row without a byte of progress.
-    pub(crate) fn new(max_retries: u32) -> Self {
+    /// Patience for a new piece of work.
+    pub(crate) fn new(retries: Retries) -> Self {
         Self {
-            max_retries,
+            retries,
             failures: 0,
+            setbacks: 0,
+            won: 0,
+            spent: Duration::ZERO,
         }
     }
 
-    /// Bytes arrived: the count starts again.
-    pub(crate) fn progressed(&mut self) {
+    /// Bytes arrived: the count of failures starts again. Time and back-off start again once they are more than crumbs.
+    pub(crate) fn progressed(&mut self, bytes: u64) {
         self.failures = 0;
+        self.won = self.won.saturating_add(bytes);
+        if self.won >= PROGRESS {
+            *self = Self::new(self.retries);
+        }
     }
 
     /// Failures in a row so far.
@@ -58,22 +112,70 @@ impl Patience {
         self.failures
     }
 
-    /// Decides about a failure. `chance` in `[0, 1)` picks the point of the back-off ("full jitter": anything from
-    /// zero to the ceiling, so that many tasks that failed together do not come back together).
-    pub(crate) fn after(&mut self, error: &AttemptError, chance: f64) -> Decision {
+    /// How much longer an outage is borne, once it has lasted long enough to tell the user.
+    pub(crate) fn noticeable(&self) -> Option<Duration> {
+        (self.spent >= NOTICEABLE).then(|| self.retries.time.saturating_sub(self.spent))
+    }
+
+    /// Decides about a refusal that is no mistake, since others get through meanwhile: it is borne like an outage.
+    pub(crate) fn after_limit(&mut self, took: Duration, chance: f64) -> Decision {
+        self.decide(Nature::Outage, Duration::ZERO, took, chance)
+    }
+
+    /// Decides about a failure of an attempt that took so long. `chance` in `[0, 1)` picks the point of the back-off ("full jitter":
+    /// anything from zero to the ceiling, so that many tasks that failed together do not come back together).
+    ///
+    /// The last attempt is made when the time is over, and is not cut off. A server that asks for more patience than is left gets
+    /// none: the caller should know, and can come back later.
+    pub(crate) fn after(&mut self, error: &AttemptError, took: Duration, chance: f64) -> Decision {
         let asked = server_error(error)
             .and_then(|server| server.retry_after)
             .unwrap_or_default();
-        if !is_transient(error) || self.failures >= self.max_retries || asked > LONGEST_RETRY_AFTER {
-            self.failures += 1;
+        self.decide(nature(error), asked, took, chance)
+    }
+
+    fn decide(&mut self, nature: Nature, asked: Duration, took: Duration, chance: f64) -> Decision {
+        self.spent = self.spent.saturating_add(took);
+        let ceiling = BASE
+            .saturating_mul(1u32.checked_shl(self.setbacks).unwrap_or(u32::MAX))
+            .min(CEILING);
+        let (count, time) = self.bounds(nature);
+        let is_over = self.failures >= count || self.spent >= time;
+        self.failures = self.failures.saturating_add(1);
+        self.setbacks = self.setbacks.saturating_add(1);
+        let left = time.saturating_sub(self.spent);
+        if is_over || asked > left {
             return Decision::GiveUp;
         }
-        let ceiling = BASE
-            .saturating_mul(1u32.checked_shl(self.failures).unwrap_or(u32::MAX))
-            .min(CEILING);
-        self.failures += 1;
-        Decision::RetryAfter(asked + ceiling.mul_f64(chance.clamp(0.0, 1.0)))
+        let wait = (asked + ceiling.mul_f64(chance.clamp(0.0, 1.0))).min(left);
+        self.spent += wait;
+        Decision::RetryAfter(wait)
     }
+
+    /// The most failures in a row, and the most time, that are borne of this kind.
+    fn bounds(&self, nature: Nature) -> (u32, Duration) {
+        let Retries {
+            time,
+            count,
+            doubtful,
+        } = self.retries;
+        match nature {
+            Nature::Mistake => (0, time),
+            Nature::Doubtful => (count.unwrap_or(doubtful), time.min(DOUBTFUL_FOR)),
+            Nature::Outage => (count.unwrap_or(u32::MAX), time),
+        }
+    }
+}
+
+/// What a failure most likely comes from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Nature {
+    /// The same request fails again.
+    Mistake,
+    /// It may pass, and rather does not.
+    Doubtful,
+    /// A server, a name server or a line that is away for a while.
+    Outage,
 }
 
 /// Whether the service refused because there are too many requests, or too much is asked of it.
@@ -81,35 +183,72 @@ pub(crate) fn is_overload(error: &AttemptError) -> bool {
     server_error(error).is_some_and(|server| matches!(server.status_code, 429 | 503))
 }
 
+/// Whether the server, or something before it, refuses the request for good by its status: or else the connection, if siblings get
+/// through meanwhile.
+pub(crate) fn is_denial(error: &AttemptError) -> bool {
+    match error {
+        AttemptError::Server(server) | AttemptError::UrlRefused { server, .. } => {
+            matches!(server.status_code, 401 | 403) && !is_transient(error)
+        }
+        _ => false,
+    }
+}
+
+/// Whether a connection that brought nothing, `failures` times in a row, is one too many, if siblings get through meanwhile.
+pub(crate) fn may_be_a_limit(error: &AttemptError, failures: u32) -> bool {
+    match error {
+        AttemptError::Timeout { .. } => failures > 0,
+        AttemptError::Connect { .. } | AttemptError::Broken { .. } => failures >= REFUSALS,
+        _ => false,
+    }
+}
+
+/// Whether nothing says that a denial is the service's own word about this object.
+pub(crate) fn is_anybodys(error: &AttemptError) -> bool {
+    match error {
+        AttemptError::Server(server) | AttemptError::UrlRefused { server, .. } => {
+            server.request_id.is_empty()
+        }
+        _ => false,
+    }
+}
+
 /// Whether the same request may succeed later.
 pub(crate) fn is_transient(error: &AttemptError) -> bool {
+    nature(error) != Nature::Mistake
+}
+
+fn nature(error: &AttemptError) -> Nature {
     match error {
         AttemptError::Connect { .. }
         | AttemptError::Timeout { .. }
         | AttemptError::Broken { .. }
-        | AttemptError::ShortBody { .. }
-        | AttemptError::Credentials { .. } => true,
+        | AttemptError::ShortBody { .. } => Nature::Outage,
+        AttemptError::Credentials { .. } => Nature::Doubtful,
         // Its source has waited for it already.
-        AttemptError::Shortage { .. } => false,
-        AttemptError::Tls { .. } | AttemptError::Request(_) | AttemptError::UrlRefused { .. } => false,
-        AttemptError::Server(server) => is_transient_refusal(server),
-        // A wrong answer often comes from one bad proxy or cache among many; a changed object stays changed.
-        AttemptError::Response(fault) => !matches!(
-            fault,
+        AttemptError::Shortage { .. }
+        | AttemptError::ProxyRefused { .. }
+        | AttemptError::Tls { .. }
+        | AttemptError::Request(_)
+        | AttemptError::UrlRefused { .. } => Nature::Mistake,
+        AttemptError::Server(server) => nature_of_refusal(server),
+        AttemptError::Response(
             ResponseFault::Changed { .. }
-                | ResponseFault::Indistinguishable
-                | ResponseFault::OwnValidatorRefused(_)
-                | ResponseFault::NoLength
-        ),
+            | ResponseFault::Indistinguishable
+            | ResponseFault::OwnValidatorRefused(_)
+            | ResponseFault::NoLength,
+        ) => Nature::Mistake,
+        // A wrong answer often comes from one bad proxy or cache among many; a changed object stays changed.
+        AttemptError::Response(_) => Nature::Doubtful,
     }
 }
 
-fn is_transient_refusal(server: &TosServerError) -> bool {
+fn nature_of_refusal(server: &TosServerError) -> Nature {
     match server.status_code {
-        408 | 429 | 500.. => true,
-        400 => server.ec == TRANSIENT_400,
-        403 => server.code == CLOCK_SKEWED || EXPIRED.contains(&server.code.as_str()),
-        _ => false,
+        408 | 429 | 500.. => Nature::Outage,
+        400 if server.ec == TRANSIENT_400 => Nature::Doubtful,
+        403 if server.code == CLOCK_SKEWED || EXPIRED.contains(&server.code.as_str()) => Nature::Doubtful,
+        _ => Nature::Mistake,
     }
 }
 
@@ -129,6 +268,10 @@ mod tests {
             status_code,
             ..Default::default()
         }))
+    }
+
+    fn after(patience: &mut Patience, status: u16, chance: f64) -> Decision {
+        patience.after(&refusal(status), Duration::ZERO, chance)
     }
 
     #[test]
@@ -154,28 +297,102 @@ mod tests {
 
     #[test]
     fn progress_resets_the_count() {
-        let mut patience = Patience::new(2);
+        let mut patience = Patience::new(Retries::at_most(2));
         for _ in 0..10 {
-            assert_ne!(patience.after(&refusal(503), 0.5), Decision::GiveUp);
-            patience.progressed();
+            assert_ne!(after(&mut patience, 503, 0.5), Decision::GiveUp);
+            patience.progressed(1);
         }
-        assert_ne!(patience.after(&refusal(503), 0.5), Decision::GiveUp);
-        assert_ne!(patience.after(&refusal(503), 0.5), Decision::GiveUp);
-        assert_eq!(patience.after(&refusal(503), 0.5), Decision::GiveUp);
+        assert_ne!(after(&mut patience, 503, 0.5), Decision::GiveUp);
+        assert_ne!(after(&mut patience, 503, 0.5), Decision::GiveUp);
+        assert_eq!(after(&mut patience, 503, 0.5), Decision::GiveUp);
+    }
+
+    const BY_TIME: Retries = Retries {
+        time: RETRY_FOR,
+        count: None,
+        doubtful: 3,
+    };
+
+    /// Attempts that fail so, until there is no patience left; and the time they took, each `took` and its back-off.
+    fn attempts(retries: Retries, error: &AttemptError, took: Duration, won: u64) -> (u32, Duration) {
+        let mut patience = Patience::new(retries);
+        let (mut attempts, mut time) = (0, Duration::ZERO);
+        loop {
+            attempts += 1;
+            time += took;
+            if won > 0 {
+                patience.progressed(won);
+            }
+            match patience.after(error, took, 0.5) {
+                Decision::RetryAfter(wait) => time += wait,
+                Decision::GiveUp => return (attempts, time),
+            }
+            assert!(attempts < 100_000, "it has an end");
+        }
+    }
+
+    #[test]
+    fn an_outage_is_borne_for_a_time_and_a_mistake_not_at_all() {
+        let second = Duration::from_secs(1);
+        let (many, time) = attempts(BY_TIME, &refusal(503), Duration::ZERO, 0);
+        assert!(many > 20 && time == RETRY_FOR, "{many} attempts in {time:?}");
+        let short = Retries {
+            time: second * 4,
+            ..BY_TIME
+        };
+        assert_eq!(attempts(short, &refusal(429), Duration::ZERO, 0).1, second * 4);
+        // The last attempt is not cut off.
+        assert_eq!(attempts(short, &refusal(500), second * 30, 0), (1, second * 30));
+        assert_eq!(attempts(BY_TIME, &refusal(403), second, 0), (1, second));
+        let never = Retries {
+            time: Duration::ZERO,
+            ..BY_TIME
+        };
+        assert_eq!(attempts(never, &refusal(503), Duration::ZERO, 0).0, 1);
+    }
+
+    #[test]
+    fn what_is_rather_a_mistake_is_tried_a_few_times_and_one_that_hangs_not_for_long() {
+        let credentials = AttemptError::Credentials { source: "no".into() };
+        assert_eq!(attempts(BY_TIME, &credentials, Duration::ZERO, 0).0, 4);
+        let hanging = Duration::from_secs(30);
+        let patient = Retries {
+            doubtful: 10,
+            ..BY_TIME
+        };
+        let (many, time) = attempts(patient, &credentials, hanging, 0);
+        assert!(
+            many <= 3 && time <= Duration::from_secs(100),
+            "{many} in {time:?}"
+        );
+    }
+
+    #[test]
+    fn a_byte_at_a_time_has_an_end_and_more_than_crumbs_have_none() {
+        let broken = AttemptError::Broken {
+            source: "reset".into(),
+        };
+        let (many, time) = attempts(BY_TIME, &broken, Duration::ZERO, 1);
+        assert!(many < 100 && time == RETRY_FOR, "{many} attempts in {time:?}");
+        let mut patience = Patience::new(Retries::at_most(0));
+        for _ in 0..10_000 {
+            patience.progressed(PROGRESS);
+            assert!(patience.setbacks == 0 && patience.spent.is_zero());
+        }
     }
 
     #[test]
     fn the_back_off_doubles_to_its_ceiling_and_is_jittered_down_to_zero() {
-        let mut patience = Patience::new(u32::MAX);
+        let mut patience = Patience::new(Retries::at_most(u32::MAX));
         let full: Vec<u128> = (0..9)
-            .map(|_| match patience.after(&refusal(500), 1.0) {
+            .map(|_| match after(&mut patience, 500, 1.0) {
                 Decision::RetryAfter(wait) => wait.as_millis(),
                 Decision::GiveUp => panic!("has patience left"),
             })
             .collect();
         assert_eq!(full, [200, 400, 800, 1600, 3200, 6400, 12800, 15000, 15000]);
         assert_eq!(
-            Patience::new(1).after(&refusal(500), 0.0),
+            after(&mut Patience::new(Retries::at_most(1)), 500, 0.0),
             Decision::RetryAfter(Duration::ZERO)
         );
     }
@@ -189,10 +406,16 @@ mod tests {
                 ..Default::default()
             }))
         };
-        let Decision::RetryAfter(wait) = Patience::new(3).after(&asking(7), 0.5) else {
+        let Decision::RetryAfter(wait) = Patience::new(BY_TIME).after(&asking(7), Duration::ZERO, 0.5) else {
             panic!("may be retried")
         };
         assert!(wait >= Duration::from_secs(7), "{wait:?}");
-        assert_eq!(Patience::new(3).after(&asking(86_400), 0.5), Decision::GiveUp);
+        for too_long in [301, 86_400] {
+            let mut patience = Patience::new(BY_TIME);
+            assert_eq!(
+                patience.after(&asking(too_long), Duration::ZERO, 0.5),
+                Decision::GiveUp
+            );
+        }
     }
 }

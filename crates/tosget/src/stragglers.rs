@@ -26,6 +26,10 @@ const FIRST_BYTES: u32 = 3;
 /// with every round trip).
 const STARTING: f64 = 1.25;
 
+/// A connection that brings nothing for this long is asked again on another one, whatever its siblings do. A server that takes longer
+/// for its first byte is known by it from then on, and each time a piece is taken away it is given twice the time.
+const SILENCE: Duration = Duration::from_secs(3);
+
 /// As many tasks that have ended are remembered, for when there are too few siblings left to compare with.
 const ENDED: usize = 16;
 
@@ -96,16 +100,59 @@ impl Stragglers {
     /// Looks at all tasks and names those whose piece should be taken away from them.
     pub(crate) fn look(&mut self, now: Duration, signs: &[Sign]) -> Vec<u64> {
         signs.iter().for_each(|sign| self.note(now, *sign));
-        let stragglers: Vec<u64> = signs
-            .iter()
-            .filter(|sign| self.is_straggler(sign.task, now))
-            .map(|sign| sign.task)
-            .collect();
+        let mut chosen = self.silent(now, signs);
         let budget = ALLOWANCE + self.begun / SHARE;
         let left = usize::try_from(budget.saturating_sub(self.taken_away)).unwrap_or(usize::MAX);
-        let chosen: Vec<u64> = stragglers.into_iter().take(left).collect();
-        self.taken_away += chosen.len() as u64;
+        let stragglers = signs.iter().map(|sign| sign.task);
+        let stragglers: Vec<u64> = stragglers
+            .filter(|task| !chosen.contains(task) && self.is_straggler(*task, now))
+            .take(left)
+            .collect();
+        self.taken_away += stragglers.len() as u64;
+        chosen.extend(stragglers);
         chosen
+    }
+
+    /// Those that have brought nothing for so long that their connections are taken for dead. How often that can happen to a piece is
+    /// bounded by what is remembered. Where everything is silent, one connection is tried, and no other before it has answered.
+    fn silent(&self, now: Duration, signs: &[Sign]) -> Vec<u64> {
+        let tasks = signs.iter().map(|sign| sign.task);
+        let mut silent: Vec<u64> = tasks.filter(|task| self.is_silent(*task, now)).collect();
+        let flows = self
+            .tracks
+            .values()
+            .any(|track| track.rate(now, WINDOW) > Some(0.0));
+        if !flows {
+            let is_tried = |(task, track): (&u64, &Track)| {
+                track.times > 0 && !track.has_first_byte && !silent.contains(task)
+            };
+            let most = usize::from(!self.tracks.iter().any(is_tried));
+            silent.truncate(most);
+        }
+        silent
+    }
+
+    fn is_silent(&self, task: u64, now: Duration) -> bool {
+        let Some(track) = self.tracks.get(&task) else {
+            return false;
+        };
+        let doubled = 1u32.checked_shl(track.times);
+        let patience =
+            doubled.and_then(|times| SILENCE.max(self.first_byte() * FIRST_BYTES).checked_mul(times));
+        // On a slow line siblings tell how long nothing may come.
+        let enough = match self.typical_rate(task, now) {
+            Some(typical) => patience
+                .zip(self.window(track, typical))
+                .map(|(own, theirs)| own.max(theirs)),
+            None => patience,
+        };
+        enough.is_some_and(|enough| enough < MEMORY && track.rate(now, enough) == Some(0.0))
+    }
+
+    /// How long a first byte usually takes.
+    fn first_byte(&self) -> Duration {
+        let median = median(self.first_bytes.iter().map(Duration::as_secs_f64));
+        Duration::from_secs_f64(median.unwrap_or_default())
     }
 
     /// How long a task will need for `bytes` more at the rate of the last moments; `None` where nobody knows.
@@ -152,10 +199,7 @@ impl Stragglers {
     /// By how much time the task is judged; `None` if that is longer than anything is remembered.
     fn window(&self, track: &Track, typical: f64) -> Option<Duration> {
         let worth = Duration::try_from_secs_f64(WORTH_COMPARING / typical).ok()?;
-        let first_byte = median(self.first_bytes.iter().map(Duration::as_secs_f64)).unwrap_or_default();
-        let window = WINDOW
-            .max(worth)
-            .max(Duration::from_secs_f64(first_byte) * FIRST_BYTES);
+        let window = WINDOW.max(worth).max(self.first_byte() * FIRST_BYTES);
         // A piece that is slow wherever it is asked for is left in peace for longer and longer.
         let window = window.checked_mul(1u32.checked_shl(track.times)?)?;
         (window < MEMORY).then_some(window)
@@ -260,8 +304,64 @@ mod tests {
     }
 
     #[test]
-    fn where_everything_stands_still_nobody_is_named() {
-        assert_eq!(watch(&[0.0; 8], 0, Duration::from_secs(30)), []);
+    fn where_everything_stands_still_one_is_asked_again_and_nobody_else_before_it_is_answered() {
+        let named = watch(&[0.0; 8], 0, SILENCE);
+        assert_eq!(named, [(SILENCE, 0)]);
+        let mut stragglers = Stragglers::default();
+        for task in 0..7 {
+            stragglers.began(task, 0, Duration::ZERO);
+        }
+        stragglers.began(7, 1, TICK);
+        let signs = |received| {
+            (0..8).map(move |task| Sign {
+                task,
+                received: if task == 7 { received } else { 0 },
+                waits_for_network: true,
+            })
+        };
+        let silent: Vec<Sign> = signs(0).collect();
+        for tick in 1..30 {
+            assert_eq!(stragglers.look(TICK * tick, &silent), NOBODY, "{tick}");
+        }
+        stragglers.ended(7, 0, TICK * 29);
+        stragglers.began(7, 1, TICK * 29);
+        for tick in 30..35 {
+            assert_eq!(stragglers.look(TICK * tick, &silent), NOBODY, "{tick}");
+        }
+        let answered: Vec<Sign> = signs(1 << 20).collect();
+        let named = stragglers.look(TICK * 35, &answered);
+        assert_eq!(named, [0, 1, 2, 3, 4, 5, 6], "others get through");
+    }
+
+    #[test]
+    fn one_that_is_alone_and_silent_is_asked_again_with_more_patience_each_time() {
+        for (times, seconds) in [(0, 3), (1, 6), (2, 12)] {
+            let named = watch(&[0.0], times, Duration::from_secs(30));
+            assert_eq!(first(&named), (Duration::from_secs(seconds), 0));
+        }
+        assert_eq!(watch(&[0.0], 3, Duration::from_secs(30)), []);
+        assert_eq!(watch(&[1.0], 0, Duration::from_secs(30)), [], "a byte is a byte");
+    }
+
+    #[test]
+    fn a_server_whose_first_bytes_take_long_is_known_by_them() {
+        let mut stragglers = Stragglers::default();
+        let sign = |task, received| Sign {
+            task,
+            received,
+            waits_for_network: true,
+        };
+        let second = Duration::from_secs(1);
+        stragglers.began(0, 1, Duration::ZERO);
+        for tick in 1..50 {
+            assert_eq!(stragglers.look(TICK * tick, &[sign(0, 0)]), NOBODY);
+        }
+        assert_eq!(stragglers.look(second * 5, &[sign(0, 1000)]), NOBODY);
+        stragglers.ended(0, 1000, second * 5);
+        stragglers.began(1, 0, second * 5);
+        for tick in 51..149 {
+            assert_eq!(stragglers.look(TICK * tick, &[sign(1, 0)]), NOBODY, "{tick}");
+        }
     }
 
     #[test]

@@ -19,7 +19,7 @@ use crate::journal::Ownership;
 use crate::journal::format::Record;
 use crate::plan::Plan;
 use crate::range::ByteRange;
-use crate::retry::is_overload;
+use crate::retry::{is_overload, may_be_a_limit};
 use crate::transfer::{Limits, Report, TaskError, Transfer};
 
 /// A task reports at least every so many bytes, so a kill costs it no more than that.
@@ -102,7 +102,7 @@ impl<'a> Collecting<'a> {
             progress: spec.progress.clone(),
             limits: Limits {
                 idle: spec.idle,
-                max_retries: spec.max_retries,
+                retries: spec.max_retries,
                 report_every: REPORT_EVERY.max(size / MOST_REPORTS),
             },
             limiter: spec.limiter.clone(),
@@ -244,11 +244,14 @@ impl<'a> Collecting<'a> {
                 piece,
                 missing,
                 attempts,
+                failures,
                 wait,
                 error,
             } => {
                 if is_overload(&error) {
                     self.crew.refused(piece);
+                } else if may_be_a_limit(&error, failures) {
+                    self.crew.refused_among_siblings(piece);
                 }
                 let part = DownloadPart::new(piece, None);
                 let error = self.attempt_error(missing, attempts, error);

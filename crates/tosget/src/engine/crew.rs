@@ -13,6 +13,7 @@ use super::probe::Opened;
 use crate::checksum::Crc64;
 use crate::plan::{Piece, Plan};
 use crate::range::ByteRange;
+use crate::retry::is_denial;
 use crate::source::RangeResponse;
 use crate::stragglers::{Sign, Stragglers};
 use crate::tasks::{Place, Slot};
@@ -148,6 +149,7 @@ impl Crew {
             .map(|(task, worker)| worker.sign(*task))
             .collect();
         for task in self.stragglers.look(now, &signs) {
+            self.note_limit(task);
             if let Some(worker) = self.at_work.get_mut(&task) {
                 tracing::info!(
                     target: "tosget::download",
@@ -159,6 +161,15 @@ impl Crew {
             }
         }
         while self.has_nothing_left() && self.share_out(now) {}
+    }
+
+    /// Where siblings get through, a piece that was asked for on two connections and got no byte by either was not unlucky: they are one
+    /// connection too many.
+    fn note_limit(&self, task: u64) {
+        let worker = &self.at_work[&task];
+        if worker.times > 0 && worker.course.outlook().received == 0 && self.flows_besides(worker.piece) {
+            self.transfer.tasks.one_too_many(1);
+        }
     }
 
     /// The next task to end, or the slot that was waited for; for ever if there is neither. Cancel safe.
@@ -174,7 +185,7 @@ impl Crew {
     }
 
     fn ended(&mut self, joined: Result<(u64, Result<Crc64, TaskError>), JoinError>) -> Ended {
-        let (task, result) = unwrap_panic(joined);
+        let (task, mut result) = unwrap_panic(joined);
         let worker = self.at_work.remove(&task).expect("only tasks at work end");
         let outlook = worker.course.outlook();
         self.stragglers
@@ -186,6 +197,12 @@ impl Crew {
         ) {
             self.returned.push_back((worker.piece.of(rest), worker.times + 1));
         }
+        if let Err(TaskError::Attempt { range, error, .. }) = &result
+            && is_denial(error)
+            && self.takes_back_denied(worker.piece.of(*range))
+        {
+            result = Err(TaskError::Stopped);
+        }
         if self.at_work.is_empty() && self.slot.is_none() {
             self.keep_or_pass_on(worker.slot);
         }
@@ -194,6 +211,25 @@ impl Crew {
             piece: worker.piece.of(done),
             result,
         }
+    }
+
+    /// Takes back what is left of a piece whose task was denied it while siblings are at work: it may be a limit on connections. If it
+    /// is none, the last of them is denied as well. The task's slot is still its own.
+    fn takes_back_denied(&mut self, rest: Piece) -> bool {
+        let is_alone = self.at_work.values().all(|worker| worker.is_sent_home);
+        if self.is_told_to_stop() || is_alone {
+            return false;
+        }
+        tracing::info!(
+            target: "tosget::download",
+            part = rest.part_number,
+            range = %rest.range,
+            "denied while siblings are at work, going on with fewer connections"
+        );
+        self.transfer.progress.retried();
+        self.transfer.tasks.one_too_many(1);
+        self.returned.push_back((rest, 0));
+        true
     }
 
     /// A download that has something left keeps its last slot for some pieces more, rather than wait for another one behind all
@@ -226,6 +262,28 @@ impl Crew {
             worker.is_sent_home = true;
             worker.course.stop();
         }
+    }
+
+    /// No answer came for a piece. Where siblings get through it is a limit on connections: its task leaves, and no new one begins
+    /// before one of the others has ended.
+    pub(super) fn refused_among_siblings(&mut self, piece: Piece) {
+        if !self.flows_besides(piece) {
+            return;
+        }
+        let refused = self.at_work.values_mut().find(|worker| worker.piece == piece);
+        if let Some(worker) = refused.filter(|worker| !worker.is_sent_home) {
+            worker.is_sent_home = true;
+            worker.course.stop();
+            self.transfer.tasks.one_too_many(1);
+        }
+    }
+
+    /// Whether bytes came to anybody who is at work on another piece.
+    fn flows_besides(&self, piece: Piece) -> bool {
+        let siblings = self.at_work.values().filter(|worker| worker.piece != piece);
+        siblings
+            .filter(|worker| !worker.is_sent_home)
+            .any(|worker| worker.course.outlook().received > 0)
     }
 
     /// Takes back what turned out to be missing after all.

@@ -43,6 +43,7 @@ use crate::on_change::OnChange;
 use crate::outcome::DownloadFileOutput;
 use crate::page_cache::PageCache;
 use crate::progress::Progress;
+use crate::retry::Retries;
 use crate::short_work::FileWork;
 use crate::source::Source;
 use crate::storage::{Storage, make_directories};
@@ -77,10 +78,10 @@ pub(crate) struct Spec {
     /// The file gets the object's modification time.
     pub(crate) preserve_mtime: bool,
     pub(crate) enable_crc: bool,
-    /// Failures in a row that the first request bears, when nobody knows yet whether the endpoint is right.
-    pub(crate) first_retries: u32,
-    /// Failures in a row without progress that a task bears.
-    pub(crate) max_retries: u32,
+    /// What the first request bears, when nobody knows yet whether the endpoint is right.
+    pub(crate) first_retries: Retries,
+    /// What a task bears in a row without progress.
+    pub(crate) max_retries: Retries,
     pub(crate) idle: Duration,
     pub(crate) limiter: Option<RateLimiter>,
     pub(crate) listeners: Listeners,
@@ -95,7 +96,8 @@ pub(crate) struct HeadSpec {
     pub(crate) object: ObjectId,
     pub(crate) conditions: Conditions,
     pub(crate) terms: Terms,
-    pub(crate) retries: u32,
+    pub(crate) retries: Retries,
+    pub(crate) idle: Duration,
 }
 
 /// Whatever keeps the temporary file from being ready to take bytes.
@@ -211,6 +213,7 @@ impl Engine {
             conditions: &spec.conditions,
             terms: &spec.terms,
             retries: spec.retries,
+            idle: spec.idle,
             progress: &Progress::new(),
             tasks: &Tasks::exactly(NonZeroUsize::MIN),
         };
@@ -224,6 +227,7 @@ impl Engine {
             conditions: &spec.conditions,
             terms: &spec.terms,
             retries: spec.first_retries,
+            idle: spec.idle,
             progress: &spec.progress,
             tasks: &spec.tasks,
         }

@@ -11,7 +11,7 @@ use crate::object::{Fingerprint, HeadObjectOutput, ObjectId, Printable};
 use crate::progress::Progress;
 use crate::range::ByteRange;
 use crate::response::ResponseHead;
-use crate::retry::{Decision, Patience, is_overload};
+use crate::retry::{Decision, Patience, Retries, is_anybodys, is_denial, is_overload, may_be_a_limit};
 use crate::source::{Attempt, HeadRequest, RangeRequest, RangeResponse, Source};
 use crate::tasks::{Slot, Tasks};
 use crate::terms::Terms;
@@ -24,9 +24,48 @@ pub(super) struct Question<'a> {
     pub(super) object: &'a ObjectId,
     pub(super) conditions: &'a Conditions,
     pub(super) terms: &'a Terms,
-    pub(super) retries: u32,
+    pub(super) retries: Retries,
+    pub(super) idle: Duration,
     pub(super) progress: &'a Progress,
     pub(super) tasks: &'a Tasks,
+}
+
+/// How long the first byte of an answer is waited for before the same is asked on another connection.
+const FIRST_BYTE: Duration = Duration::from_secs(3);
+
+/// How long an answer may take to begin before it is asked for on another connection. Twice as long each time, and in the end as long
+/// as anything may be silent: so a server that is just slow is heard.
+#[derive(Clone, Copy, Debug)]
+struct Haste {
+    limit: Duration,
+    idle: Duration,
+}
+
+impl Haste {
+    fn new(idle: Duration) -> Self {
+        Self {
+            limit: FIRST_BYTE,
+            idle,
+        }
+    }
+
+    fn limit(&self) -> Option<Duration> {
+        (self.limit <= self.idle / 2).then_some(self.limit)
+    }
+
+    /// Whether this is how an answer was not waited for any longer: that is no failure yet.
+    fn asks_again(&mut self, error: &AttemptError) -> bool {
+        let is_early = matches!(error, AttemptError::Timeout { limit, waiting_for: "answer" } if Some(*limit) == self.limit());
+        if is_early {
+            tracing::info!(
+                target: "tosget::download",
+                after_ms = u64::try_from(self.limit.as_millis()).unwrap_or(u64::MAX),
+                "no answer yet, asking again on another connection"
+            );
+            self.limit *= 2;
+        }
+        is_early
+    }
 }
 
 /// An attempt's error, and how many attempts were made.
@@ -36,10 +75,12 @@ impl Question<'_> {
     /// HEAD, for what needs no bytes. Where it is refused without a word, a GET tells why.
     pub(super) async fn head(&self) -> Result<ResponseHead, Error> {
         let mut patience = Patience::new(self.retries);
+        let mut haste = Haste::new(self.idle);
         loop {
-            let request = self.head_request(self.attempt(&patience));
+            let request = self.head_request(self.attempt(&patience, haste));
             let slot = self.tasks.slot().await;
             self.progress.requested();
+            let asked = Instant::now();
             let error = match self.source.head(request).await {
                 Ok(head) if head.object.content_length > 0 => return Ok(head),
                 Ok(head) => match self.look_again(&head).await {
@@ -49,6 +90,9 @@ impl Question<'_> {
                 Err(error) => error,
             };
             drop(slot);
+            if haste.asks_again(&error) {
+                continue;
+            }
             if is_wordless(&error) {
                 let first_byte = ByteRange::new(0, 1).expect("not empty");
                 let answer = self.get(first_byte, None).await;
@@ -57,7 +101,7 @@ impl Question<'_> {
                     Err(unanswered) => Err(self.failed(unanswered).await),
                 };
             }
-            if let Err(unanswered) = self.wait_after(error, &mut patience).await {
+            if let Err(unanswered) = self.wait_after(error, asked.elapsed(), &mut patience).await {
                 return Err(self.failed(unanswered).await);
             }
         }
@@ -75,6 +119,7 @@ impl Question<'_> {
         pin: Option<&Fingerprint>,
     ) -> Result<(RangeResponse, Slot), Unanswered> {
         let mut patience = Patience::new(self.retries);
+        let mut haste = Haste::new(self.idle);
         loop {
             let request = RangeRequest {
                 object: self.object,
@@ -82,7 +127,7 @@ impl Question<'_> {
                 pin: pin.filter(|_| self.conditions.is_empty()),
                 conditions: Some(self.conditions),
                 terms: self.terms,
-                attempt: self.attempt(&patience),
+                attempt: self.attempt(&patience, haste),
             };
             let slot = self.tasks.slot().await;
             self.progress.requested();
@@ -98,7 +143,10 @@ impl Question<'_> {
                 Err(error) => error,
             };
             drop(slot);
-            self.wait_after(error, &mut patience).await?;
+            if haste.asks_again(&error) {
+                continue;
+            }
+            self.wait_after(error, asked.elapsed(), &mut patience).await?;
         }
     }
 
@@ -216,23 +264,40 @@ impl Question<'_> {
     }
 
     fn first_attempt(&self) -> Attempt {
-        self.attempt(&Patience::new(self.retries))
+        self.attempt(&Patience::new(self.retries), Haste::new(Duration::ZERO))
     }
 
-    fn attempt(&self, patience: &Patience) -> Attempt {
+    fn attempt(&self, patience: &Patience, haste: Haste) -> Attempt {
         Attempt {
-            number: patience.failures() + 1,
-            max_retries: self.retries,
+            silence: haste.limit(),
+            ..Attempt::new(patience.failures() + 1, &self.retries)
         }
     }
 
-    async fn wait_after(&self, error: AttemptError, patience: &mut Patience) -> Result<(), Unanswered> {
+    async fn wait_after(
+        &self,
+        error: AttemptError,
+        took: Duration,
+        patience: &mut Patience,
+    ) -> Result<(), Unanswered> {
+        let is_limit = self.tasks.flows()
+            && (may_be_a_limit(&error, patience.failures() + 1) || is_denial(&error) && is_anybodys(&error));
         if is_overload(&error) {
             self.tasks.overloaded();
+        } else if is_limit {
+            self.tasks.one_too_many(0);
         }
-        let Decision::RetryAfter(wait) = patience.after(&error, fastrand::f64()) else {
+        let decision = if is_limit {
+            patience.after_limit(took, fastrand::f64())
+        } else {
+            patience.after(&error, took, fastrand::f64())
+        };
+        let Decision::RetryAfter(wait) = decision else {
             return Err((patience.failures(), error));
         };
+        if let Some(left) = patience.noticeable() {
+            self.tasks.tell_of_wait(&error, left);
+        }
         self.pause(wait, patience.failures(), &error).await;
         Ok(())
     }

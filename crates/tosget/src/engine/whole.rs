@@ -28,6 +28,9 @@ use crate::storage::{Storage, make_directories};
 use crate::temporary::{OpenTemporary, TemporaryFile};
 use crate::verify::{Verified, verify};
 
+/// A body that brings nothing for this long is not ordinary.
+const SILENCE: Duration = Duration::from_secs(1);
+
 /// Up to this many bytes: no more than a task holds in memory anyhow.
 const MOST: u64 = 512 << 10;
 
@@ -48,7 +51,7 @@ impl Engine {
         let (range, slot) = (opened.range, opened.slot);
         let mut reading = Reading::new(opened.response.body);
         self.or_canceled(spec, async {
-            reading.read(range, spec.idle).await;
+            reading.read(range, spec.idle.min(SILENCE)).await;
             Ok(())
         })
         .await?;
@@ -122,10 +125,10 @@ impl Reading {
         }
     }
 
-    /// Reads to the end, whichever it is, or until there is more than there should be.
-    async fn read(&mut self, range: ByteRange, idle: Duration) {
+    /// Reads to the end, whichever it is, or until there is more than there should be, or nothing comes for a while.
+    async fn read(&mut self, range: ByteRange, silence: Duration) {
         while self.end.is_none() && self.received <= range.len() {
-            match timeout(idle, self.body.data()).await {
+            match timeout(silence, self.body.data()).await {
                 Ok(Some(Ok(piece))) => {
                     self.received += piece.len() as u64;
                     self.crc.update(&piece);
@@ -133,13 +136,7 @@ impl Reading {
                 }
                 Ok(Some(Err(error))) => self.end = Some(Some(error)),
                 Ok(None) => self.end = Some(None),
-                Err(_elapsed) => {
-                    let waiting_for = "byte of the body";
-                    self.end = Some(Some(AttemptError::Timeout {
-                        waiting_for,
-                        limit: idle,
-                    }));
-                }
+                Err(_elapsed) => return,
             }
         }
     }

@@ -30,6 +30,9 @@ pub(crate) enum AttemptError {
         shortage: Shortage,
         source: BoxError,
     },
+    /// The proxy said no, for good.
+    #[error("could not connect to {peer}")]
+    ProxyRefused { peer: String, source: BoxError },
     /// The peer's certificate or ours was not accepted.
     #[error("the TLS handshake with {peer} failed")]
     Tls {

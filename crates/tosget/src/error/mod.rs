@@ -266,7 +266,7 @@ fn kind_of_refusal(server: &TosServerError) -> ErrorKind {
 fn hint_for_network(error: &AttemptError) -> Option<&'static str> {
     match error {
         AttemptError::Shortage { shortage, .. } => Some(shortage.hint()),
-        AttemptError::Connect { .. } => {
+        AttemptError::Connect { .. } | AttemptError::ProxyRefused { .. } => {
             Some("check that the endpoint is the right one and can be reached from here")
         }
         AttemptError::Tls {

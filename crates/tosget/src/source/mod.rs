@@ -17,6 +17,7 @@ use crate::error::attempt::AttemptError;
 use crate::object::{Fingerprint, ObjectId};
 use crate::range::ByteRange;
 use crate::response::ResponseHead;
+use crate::retry::Retries;
 use crate::terms::Terms;
 
 /// A future that a trait object can return.
@@ -43,6 +44,18 @@ pub(crate) struct Attempt {
     pub(crate) number: u32,
     /// Retries that are allowed in a row.
     pub(crate) max_retries: u32,
+    /// How long an answer may take to begin, where that is less than the idle timeout.
+    pub(crate) silence: Option<Duration>,
+}
+
+impl Attempt {
+    pub(crate) fn new(number: u32, retries: &Retries) -> Self {
+        Self {
+            number,
+            max_retries: retries.announced(number),
+            silence: None,
+        }
+    }
 }
 
 /// What to ask for in one HEAD.

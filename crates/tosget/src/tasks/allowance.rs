@@ -47,6 +47,13 @@ impl Allowance {
         })
     }
 
+    /// The service refuses more connections than those of `borne` tasks.
+    pub(super) fn limited(&mut self, borne: usize, now: Duration) -> Option<Change> {
+        let is_news = borne < self.now;
+        let change = self.set(borne.min(self.now), now, "the service refuses more connections");
+        is_news.then_some(change)
+    }
+
     /// One more, if it is time for it.
     pub(super) fn look(&mut self, now: Duration) -> Option<Change> {
         let at = self.changed.filter(|_| self.now < self.most)?;
@@ -100,6 +107,19 @@ mod tests {
         let grown: Vec<usize> = (6..20).map(look).collect();
         assert_eq!(grown[..6], [2, 2, 3, 3, 3, 3]);
         assert_eq!(grown.last(), Some(&3));
+    }
+
+    #[test]
+    fn where_more_connections_are_refused_those_that_are_borne_go_on_and_one_more_is_tried_later() {
+        let mut allowance = allowance(16);
+        allowance.limited(5, SECOND);
+        allowance.limited(4, SECOND);
+        allowance.limited(9, SECOND);
+        assert_eq!(allowance.tasks(), 4);
+        allowance.look(SECOND + ONE_MORE);
+        assert_eq!(allowance.tasks(), 5);
+        allowance.limited(4, SECOND * 4);
+        assert_eq!(allowance.tasks(), 4);
     }
 
     #[test]

@@ -75,6 +75,20 @@ impl Cap {
         })
     }
 
+    /// The service refuses more connections than those of `tasks` tasks. Several that are refused at once count once.
+    pub(super) fn limited(&mut self, now: Duration, tasks: usize) {
+        self.most = tasks.clamp(1, self.most);
+        if self
+            .complained
+            .is_some_and(|at| now.saturating_sub(at) < ONE_OVERLOAD)
+        {
+            return;
+        }
+        self.complained = Some(now);
+        self.next_try = now + self.wait;
+        self.wait = (self.wait * 2).min(LONGEST_WAIT);
+    }
+
     /// So many tasks were borne.
     pub(super) fn borne(&mut self, tasks: usize) {
         if tasks > self.most {
@@ -106,6 +120,15 @@ mod tests {
         assert!(cap.overloaded(SECOND, 16, Duration::ZERO).is_some());
         assert!(cap.overloaded(SECOND, 16, Duration::ZERO).is_none());
         assert!(cap.overloaded(SECOND * 2, 16, Duration::ZERO).is_some());
+    }
+
+    #[test]
+    fn connections_that_are_refused_are_tried_again_later() {
+        let mut cap = Cap::new(64);
+        cap.limited(SECOND, 6);
+        cap.limited(SECOND, 4);
+        cap.limited(SECOND, 9);
+        assert_eq!((cap.most(SECOND), cap.most(SECOND + WAIT)), (4, 5));
     }
 
     #[test]

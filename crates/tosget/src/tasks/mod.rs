@@ -17,11 +17,19 @@ use std::time::Duration;
 use tokio::sync::oneshot;
 use tokio::time::Instant;
 
+use crate::error::attempt::AttemptError;
+
 use allowance::Allowance;
 use search::{Change, Look, Search};
 
 /// Waits for first bytes that are remembered.
 const FIRST_BYTES: usize = 15;
+
+/// Bytes that came no longer ago than this say that the service answers.
+const FLOWING: Duration = Duration::from_secs(1);
+
+/// Whoever waits for the service is told so again after this long.
+const TELL_AGAIN: Duration = Duration::from_secs(15);
 
 /// What was found out before a pause as long as this one is not worth anything.
 const LONG_PAUSE: Duration = Duration::from_secs(60);
@@ -34,7 +42,11 @@ struct Shared {
     state: Mutex<State>,
     /// Bytes received by all tasks.
     received: AtomicU64,
+    /// When the last of them came, in milliseconds after `began`.
+    received_at: AtomicU64,
     began: Instant,
+    /// When the user was last told that somebody waits for the service.
+    told: Mutex<Option<Instant>>,
 }
 
 struct State {
@@ -80,7 +92,9 @@ impl Tasks {
         Self(Arc::new(Shared {
             state: Mutex::new(State::new(number)),
             received: AtomicU64::new(0),
+            received_at: AtomicU64::new(0),
             began: Instant::now(),
+            told: Mutex::new(None),
         }))
     }
 
@@ -119,6 +133,30 @@ impl Tasks {
     /// So many bytes came.
     pub(crate) fn received(&self, bytes: usize) {
         self.0.received.fetch_add(bytes as u64, Ordering::Relaxed);
+        self.0.received_at.store(self.milliseconds(), Ordering::Relaxed);
+    }
+
+    /// Whether bytes came to any task just now.
+    pub(crate) fn flows(&self) -> bool {
+        let ago = self
+            .milliseconds()
+            .saturating_sub(self.0.received_at.load(Ordering::Relaxed));
+        self.0.received.load(Ordering::Relaxed) > 0 && Duration::from_millis(ago) < FLOWING
+    }
+
+    /// Tells the user that the service is waited for, why, and for how much longer: not more often than it helps, and not while
+    /// bytes come to others.
+    pub(crate) fn tell_of_wait(&self, error: &AttemptError, left: Duration) {
+        let mut told = self.0.told.lock().unwrap_or_else(PoisonError::into_inner);
+        if self.flows() || told.is_some_and(|at| at.elapsed() < TELL_AGAIN) {
+            return;
+        }
+        *told = Some(Instant::now());
+        tracing::warn!(target: "tosget::wait", left_s = left.as_secs(), error = %error.chain(), "waiting for the service");
+    }
+
+    fn milliseconds(&self) -> u64 {
+        u64::try_from(self.0.began.elapsed().as_millis()).unwrap_or(u64::MAX)
     }
 
     /// An answer began to come after so long.
@@ -131,6 +169,19 @@ impl Tasks {
         let change = self.with(|state, now| {
             let (at_work, first_byte) = (state.at_work, state.first_byte);
             state.number.overloaded(now, at_work, first_byte)
+        });
+        if let Some(change) = change {
+            change.tell();
+        }
+    }
+
+    /// The service refuses one more connection than those of the tasks at work, while these bring bytes. Of the slots, `mine` are
+    /// those of the refused.
+    pub(crate) fn one_too_many(&self, mine: usize) {
+        let change = self.with(|state, now| {
+            let borne = state.at_work.saturating_sub(mine).max(1);
+            let first_byte = state.first_byte;
+            state.number.limited(now, borne, first_byte)
         });
         if let Some(change) = change {
             change.tell();
@@ -295,6 +346,13 @@ impl Number {
         match self {
             Self::Exactly(allowance) => allowance.overloaded(at_work, now),
             Self::Searched(search) => search.overloaded(now, at_work, first_byte),
+        }
+    }
+
+    fn limited(&mut self, now: Duration, borne: usize, first_byte: Duration) -> Option<Change> {
+        match self {
+            Self::Exactly(allowance) => allowance.limited(borne, now),
+            Self::Searched(search) => search.limited(now, borne, first_byte),
         }
     }
 

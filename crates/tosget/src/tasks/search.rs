@@ -207,6 +207,19 @@ impl Search {
         self.set(now, first_byte, tasks, "the service says that it is too much")
     }
 
+    /// The service refuses more connections than those of `borne` tasks.
+    pub(super) fn limited(&mut self, now: Duration, borne: usize, first_byte: Duration) -> Option<Change> {
+        self.cap.limited(now, borne);
+        if borne >= self.allowed {
+            return None;
+        }
+        self.trial = None;
+        self.rates.clear();
+        (self.way, self.divisor, self.rest) = (Way::Up, EIGHTH, SHORT_REST);
+        self.next_trial = now + SHORT_REST;
+        self.set(now, first_byte, borne, "the service refuses more connections")
+    }
+
     /// What the present number of tasks brings, when that has been seen for long enough.
     fn measured(&mut self, look: &Look) -> Option<f64> {
         if look.now < self.settled {

@@ -30,6 +30,8 @@ pub(crate) enum Verdict {
     /// Serve at so many bytes per second of tokio's clock.
     Pace(u64),
     Refuse(u16),
+    /// Serve, with the head of the answer so many seconds late.
+    HeadAfter(u64),
     /// The endpoint's name has no address, so no connection comes about.
     NoAddress,
     /// Answer as if `bytes` further on had been asked for.
@@ -76,6 +78,9 @@ pub(crate) struct Asked {
     pub(crate) pinned: bool,
 }
 
+/// No answer takes longer to begin.
+const IDLE: Duration = Duration::from_secs(30);
+
 type Script = Box<dyn Fn(usize, ByteRange) -> Verdict + Send + Sync>;
 
 pub(crate) struct ScriptedSource {
@@ -117,7 +122,8 @@ impl ScriptedSource {
         self.log.lock().expect("not poisoned").clone()
     }
 
-    fn answer(&self, request: &RangeRequest<'_>) -> Result<RangeResponse, AttemptError> {
+    /// The answer, and after how long it begins.
+    fn answer(&self, request: &RangeRequest<'_>) -> (Duration, Result<RangeResponse, AttemptError>) {
         let served = self.served.lock().expect("not poisoned").clone();
         let number = {
             let mut log = self.log.lock().expect("not poisoned");
@@ -128,6 +134,19 @@ impl ScriptedSource {
             log.len() - 1
         };
         let verdict = (self.script.lock().expect("not poisoned"))(number, request.range);
+        let late = match verdict {
+            Verdict::HeadAfter(seconds) => Duration::from_secs(seconds),
+            _ => Duration::ZERO,
+        };
+        (late, self.answer_with(&served, verdict, request))
+    }
+
+    fn answer_with(
+        &self,
+        served: &Served,
+        verdict: Verdict,
+        request: &RangeRequest<'_>,
+    ) -> Result<RangeResponse, AttemptError> {
         if let Some(wanted) = request.pin.and_then(|pin| pin.etag.clone())
             && Some(&wanted) != served.etag.as_deref().and_then(ETag::parse).as_ref()
         {
@@ -142,7 +161,7 @@ impl ScriptedSource {
         let Some(range) = ByteRange::new(request.range.start(), request.range.end().min(total)) else {
             return Err(refusal(416));
         };
-        Ok(respond(&served, range, verdict, self.chunk))
+        Ok(respond(served, range, verdict, self.chunk))
     }
 }
 
@@ -158,7 +177,7 @@ fn respond(served: &Served, range: ByteRange, verdict: Verdict, chunk: usize) ->
     let mut ending = Ending::End;
     let mut pace = None;
     match verdict {
-        Verdict::Serve | Verdict::Refuse(_) | Verdict::NoAddress => {}
+        Verdict::Serve | Verdict::HeadAfter(_) | Verdict::Refuse(_) | Verdict::NoAddress => {}
         Verdict::BreakAfter(bytes) => {
             payload.truncate(bytes);
             ending = Ending::Break;
@@ -263,7 +282,21 @@ impl Source for ScriptedSource {
     }
 
     fn get<'a>(&'a self, request: RangeRequest<'a>) -> BoxFuture<'a, Result<RangeResponse, AttemptError>> {
-        Box::pin(async move { self.answer(&request) })
+        Box::pin(async move {
+            let (late, answer) = self.answer(&request);
+            let limit = request.attempt.silence.unwrap_or(IDLE);
+            if late.is_zero() {
+                return answer;
+            }
+            sleep(late.min(limit)).await;
+            if late <= limit {
+                return answer;
+            }
+            Err(AttemptError::Timeout {
+                waiting_for: "answer",
+                limit,
+            })
+        })
     }
 }
 

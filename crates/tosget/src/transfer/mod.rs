@@ -23,6 +23,7 @@ use crate::object::ObjectId;
 use crate::plan::Piece;
 use crate::progress::Progress;
 use crate::range::ByteRange;
+use crate::retry::Retries;
 use crate::short_work::ShortWork;
 use crate::source::Source;
 use crate::tasks::Tasks;
@@ -55,8 +56,8 @@ pub(crate) struct Transfer {
 pub(crate) struct Limits {
     /// Longest time without a byte of a body.
     pub(crate) idle: Duration,
-    /// Failures in a row without progress that a task bears.
-    pub(crate) max_retries: u32,
+    /// What a task bears in a row without progress.
+    pub(crate) retries: Retries,
     /// A segment is reported when it has this many bytes: what a kill can cost a task.
     pub(crate) report_every: u64,
 }
@@ -74,6 +75,8 @@ pub(crate) enum Report {
         piece: Piece,
         missing: ByteRange,
         attempts: u32,
+        /// Attempts in a row without a byte.
+        failures: u32,
         wait: Duration,
         error: AttemptError,
     },

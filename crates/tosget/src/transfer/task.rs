@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use tokio::time::Instant;
+
 use super::attempt::End;
 use super::{Course, Doing, Report, TaskError, Transfer};
 use crate::checksum::Crc64;
@@ -24,16 +26,14 @@ impl Transfer {
         mut opened: Option<RangeResponse>,
     ) -> Result<Crc64, TaskError> {
         let mut crc = Crc64::EMPTY;
-        let mut patience = Patience::new(self.limits.max_retries);
+        let mut patience = Patience::new(self.limits.retries);
         let mut attempts = 0;
         let mut missing = piece.range;
         loop {
             course.set_doing(Doing::Network);
             attempts += 1;
-            let attempt = Attempt {
-                number: patience.failures() + 1,
-                max_retries: self.limits.max_retries,
-            };
+            let attempt = Attempt::new(patience.failures() + 1, &self.limits.retries);
+            let mut took = Some(Instant::now());
             let attempted = match opened.take() {
                 Some(response) => self.receive(course, missing, response).await,
                 None => self.attempt(course, missing, attempt).await,
@@ -41,7 +41,8 @@ impl Transfer {
             let reached = attempted.reached;
             course.go_on_from(reached);
             if reached > missing.start() {
-                patience.progressed();
+                patience.progressed(reached - missing.start());
+                took = None;
                 crc = crc.then(attempted.crc, reached - missing.start());
             }
             if let End::Disk(error) = attempted.end {
@@ -57,8 +58,13 @@ impl Transfer {
                 End::Complete | End::Disk(_) => unreachable!("a complete attempt leaves nothing"),
             };
             missing = rest;
-            match patience.after(&error, fastrand::f64()) {
+            // What an attempt took before its first byte counts; how long it went well does not.
+            let took = took.map(|asked| asked.elapsed()).unwrap_or_default();
+            match patience.after(&error, took, fastrand::f64()) {
                 Decision::RetryAfter(wait) => {
+                    if let Some(left) = patience.noticeable() {
+                        self.tasks.tell_of_wait(&error, left);
+                    }
                     tracing::info!(
                         target: "tosget::download",
                         part = piece.part_number,
@@ -73,6 +79,7 @@ impl Transfer {
                         piece,
                         missing,
                         attempts,
+                        failures: patience.failures(),
                         wait,
                         error,
                     })

@@ -15,6 +15,7 @@ mod hostile_network;
 mod hostile_server;
 mod journeys;
 mod kinds;
+mod limits_on_connections;
 mod logging;
 mod machine;
 mod presigned;

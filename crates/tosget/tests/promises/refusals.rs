@@ -1,6 +1,13 @@
 //! What the user reads when the server, or the configuration, says no.
 
-use tosget::{Credentials, DownloadFile, ErrorKind, TosClient};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+
+use tokio::time::timeout;
+use tosget::{
+    Credentials, CredentialsFuture, CredentialsProvider, DownloadFile, ErrorKind, PreSignedUrl, TosClient,
+};
 
 use crate::support::{BUCKET, MIB, World, chain};
 
@@ -113,4 +120,51 @@ fn an_s3_endpoint_is_refused_with_the_one_to_use() {
         .anonymous();
     let error = builder.build().expect_err("another protocol");
     assert!(error.to_string().contains("tos-cn-beijing.volces.com"), "{error}");
+}
+
+/// Answers so many times, and then never again.
+struct Hanging {
+    keys: Credentials,
+    answers: AtomicUsize,
+}
+
+impl CredentialsProvider for Hanging {
+    fn credentials(&self) -> CredentialsFuture<'_> {
+        let left = self.answers.load(Ordering::SeqCst);
+        if left == 0 {
+            return Box::pin(std::future::pending());
+        }
+        self.answers.store(left - 1, Ordering::SeqCst);
+        Box::pin(async { Ok(Some(self.keys.clone())) })
+    }
+}
+
+#[tokio::test]
+async fn a_credentials_provider_that_never_answers_has_an_end() {
+    for answers in [0, 3] {
+        let world = World::new().await;
+        world.emulator.put_virtual(BUCKET, "k", 8 * MIB, 1);
+        let keys = Credentials::new(world.emulator.access_key(), world.emulator.secret_key());
+        let client = world
+            .builder()
+            .idle_timeout(Duration::from_millis(300))
+            .retry_for(Duration::from_secs(2))
+            .credentials_provider(Arc::new(Hanging {
+                keys,
+                answers: AtomicUsize::new(answers),
+            }))
+            .build()
+            .expect("good");
+        let request = world.request("k").with_part_size(MIB).with_task_num(2);
+        let ended = timeout(Duration::from_secs(60), client.download_file(request)).await;
+        let error = ended.expect("it has an end").expect_err("nobody answers");
+        let told = chain(&error);
+        assert!(told.contains("the credentials provider failed"), "{told}");
+        assert!(told.contains("no answer within 0.3 s"), "{told}");
+        let url = client.pre_signed_url(PreSignedUrl::new(BUCKET, "k"));
+        let error = timeout(Duration::from_secs(60), url)
+            .await
+            .expect("it has an end");
+        assert!(chain(&error.expect_err("nobody answers")).contains("no answer within"));
+    }
 }

@@ -15,6 +15,12 @@ pub(crate) enum Manner {
     CutAfter(usize),
     /// It is closed when a second request comes, as by a server that was tired of waiting for it.
     CloseAtSecondRequest,
+    /// It is reset when a request comes.
+    Reset,
+    /// Nothing is ever said.
+    Silent,
+    /// A request is answered so, and the connection is closed.
+    Says(&'static str),
 }
 
 /// Passes on what comes, connection by connection. It ends with the test's runtime.
@@ -28,6 +34,8 @@ pub(crate) struct Wire {
 struct Counts {
     connections: AtomicUsize,
     bytes_down: AtomicUsize,
+    open: AtomicUsize,
+    most_open: AtomicUsize,
 }
 
 impl Wire {
@@ -36,6 +44,23 @@ impl Wire {
         server: SocketAddr,
         manner: impl Fn(usize) -> Manner + Send + Sync + 'static,
     ) -> Self {
+        Self::between(server, move |number, _| manner(number)).await
+    }
+
+    /// A wire that lets `most` connections through at a time, and treats all others in another manner.
+    pub(crate) async fn limited(server: SocketAddr, most: usize, others: Manner) -> Self {
+        Self::between(
+            server,
+            move |_, open| if open <= most { Manner::Through } else { others },
+        )
+        .await
+    }
+
+    /// `manner` is told the connection's number, from 0, and how many are open with it.
+    async fn between(
+        server: SocketAddr,
+        manner: impl Fn(usize, usize) -> Manner + Send + Sync + 'static,
+    ) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
         let address = listener.local_addr().expect("an address");
         let counts = Arc::new(Counts::default());
@@ -43,12 +68,15 @@ impl Wire {
         tokio::spawn(async move {
             while let Ok((client, _)) = listener.accept().await {
                 let number = counting.connections.fetch_add(1, Ordering::SeqCst);
-                let manner = manner(number);
+                let open = counting.open.fetch_add(1, Ordering::SeqCst) + 1;
+                counting.most_open.fetch_max(open, Ordering::SeqCst);
+                let manner = manner(number, open);
                 let counts = Arc::clone(&counting);
                 tokio::spawn(async move {
                     if let Ok(server) = TcpStream::connect(server).await {
                         pass(client, server, manner, &counts).await;
                     }
+                    counts.open.fetch_sub(1, Ordering::SeqCst);
                 });
             }
         });
@@ -64,6 +92,11 @@ impl Wire {
         self.counts.connections.load(Ordering::SeqCst)
     }
 
+    /// The most that were open at a time.
+    pub(crate) fn most_open(&self) -> usize {
+        self.counts.most_open.load(Ordering::SeqCst)
+    }
+
     /// Bytes that went to clients so far.
     pub(crate) fn bytes_down(&self) -> usize {
         self.counts.bytes_down.load(Ordering::SeqCst)
@@ -75,6 +108,7 @@ async fn pass(mut client: TcpStream, mut server: TcpStream, manner: Manner, coun
     let mut room = match manner {
         Manner::CutAfter(bytes) => bytes,
         Manner::Through | Manner::CloseAtSecondRequest => usize::MAX,
+        Manner::Reset | Manner::Silent | Manner::Says(_) => return refuse(client, manner).await,
     };
     let (mut up, mut down) = (vec![0; 16 << 10], vec![0; 16 << 10]);
     let mut has_answered = false;
@@ -97,5 +131,21 @@ async fn pass(mut client: TcpStream, mut server: TcpStream, manner: Manner, coun
                 counts.bytes_down.fetch_add(len, Ordering::SeqCst);
             }
         }
+    }
+}
+
+/// Lets nobody through.
+async fn refuse(mut client: TcpStream, manner: Manner) {
+    let mut request = vec![0; 16 << 10];
+    while client.read(&mut request).await.is_ok_and(|len| len > 0) {
+        match manner {
+            Manner::Silent => continue,
+            Manner::Says(answer) => {
+                let _ = client.write_all(answer.as_bytes()).await;
+            }
+            // What was received and not read makes it a reset.
+            _ => client.set_zero_linger().expect("a socket"),
+        }
+        return;
     }
 }

@@ -224,7 +224,7 @@ async fn what_is_cut_off_the_temporary_file_during_the_download_is_fetched_again
                 _ => Verdict::Serve,
             });
         let spec = Spec {
-            max_retries: 1,
+            max_retries: Retries::at_most(1),
             checkpoint,
             ..bench.spec()
         };

@@ -258,8 +258,8 @@ impl Schedule {
         spec.part_size = NonZeroU64::new(part_size).expect("not zero");
         spec.tasks = exactly(self.random.usize(1..=6));
         spec.recheck = [Recheck::Auto, Recheck::Auto, Recheck::Always][self.random.usize(..3)];
-        spec.first_retries = self.random.u32(..4);
-        spec.max_retries = self.random.u32(..6);
+        spec.first_retries = Retries::at_most(self.random.u32(..4));
+        spec.max_retries = Retries::at_most(self.random.u32(..6));
         if self.random.u32(..6) == 0 {
             let rate = self.random.u64(1_000..1_000_000);
             spec.limiter = Some(RateLimiter::new(rate, self.random.u64(1..100_000)).expect("not zero"));

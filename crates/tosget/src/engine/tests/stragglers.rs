@@ -15,7 +15,7 @@ impl Bench {
     fn spec_for_eight(&self) -> Spec {
         Spec {
             tasks: exactly(TASKS),
-            max_retries: 3,
+            max_retries: Retries::at_most(3),
             ..self.spec()
         }
     }
@@ -133,8 +133,8 @@ async fn a_service_that_is_overloaded_is_asked_by_fewer_tasks_for_a_while() {
         }
     });
     let spec = Spec {
-        first_retries: 3,
-        max_retries: 10,
+        first_retries: Retries::at_most(3),
+        max_retries: Retries::at_most(10),
         ..bench.spec_for_eight()
     };
     let (output, took) = bench.timed(spec).await;

@@ -53,7 +53,7 @@ async fn a_service_that_refuses_ends_nothing_and_has_fewer_tasks() {
     });
     let spec = Spec {
         tasks: Tasks::automatic(),
-        max_retries: 10,
+        max_retries: Retries::at_most(10),
         ..bench.spec()
     };
     let output = bench.download(spec).await.expect("nothing ends it");

@@ -196,7 +196,7 @@ async fn a_retry_is_told_with_its_reason_and_when_it_comes() {
         _ => Verdict::Serve,
     });
     let mut spec = bench.spec();
-    spec.max_retries = 1;
+    spec.max_retries = Retries::at_most(1);
     let (result, told) = bench.told(spec).await;
     result.expect("the second attempt brings the rest");
     let retry = told.iter().find(|event| event.event_type.value() == 103);
@@ -219,7 +219,7 @@ async fn the_crc_of_a_part_is_that_of_its_bytes_even_if_some_had_to_be_fetched_t
         _ => Verdict::ServeWithRangeCrc,
     });
     let mut spec = bench.spec();
-    spec.max_retries = 2;
+    spec.max_retries = Retries::at_most(2);
     let (result, told) = bench.told(spec).await;
     result.expect("what was wrong is fetched again");
     let parts = parts(&told, &Type::DownloadPartSucceed);
@@ -334,7 +334,7 @@ async fn progress_counts_every_byte_once_and_ends_with_exactly_the_total() {
         _ => Verdict::ServeWithRangeCrc,
     });
     let mut spec = bench.spec();
-    spec.max_retries = 2;
+    spec.max_retries = Retries::at_most(2);
     let (result, told) = bench.progress_told(spec).await;
     assert!(result.expect("what was wrong is fetched again").bytes_fetched > SIZE as u64);
     assert_is_truthful(&told, 0, SIZE as u64);

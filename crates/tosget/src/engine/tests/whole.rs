@@ -8,7 +8,7 @@ const SMALL: usize = 200_000;
 /// A download that is tried again.
 fn patient(bench: &Bench) -> Spec {
     Spec {
-        max_retries: 3,
+        max_retries: Retries::at_most(3),
         ..bench.spec()
     }
 }

@@ -8,28 +8,28 @@ use std::task::{Context, Poll, ready};
 use bytes::Bytes;
 use hyper::body::{Body as _, Incoming};
 
+use super::connect::Permit;
 use super::raw_trailer::RawTrailer;
 use super::request_log::RequestLog;
 use crate::error::attempt::{AttemptError, ResponseFault};
 use crate::source::Body;
-use crate::turns::Turn;
 
 /// The body of one answer, which holds its connection until it is dropped.
 #[derive(Debug)]
 pub(super) struct TosBody {
     incoming: Incoming,
     framing: Option<Framing>,
-    _turn: Turn,
+    _permit: Permit,
     log: RequestLog,
     is_done: bool,
 }
 
 impl TosBody {
-    pub(super) fn new(incoming: Incoming, framing: Option<Framing>, turn: Turn, log: RequestLog) -> Self {
+    pub(super) fn new(incoming: Incoming, framing: Option<Framing>, permit: Permit, log: RequestLog) -> Self {
         Self {
             incoming,
             framing,
-            _turn: turn,
+            _permit: permit,
             log,
             is_done: false,
         }

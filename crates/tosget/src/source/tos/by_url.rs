@@ -79,7 +79,11 @@ impl UrlSource {
         let request = Request::ranged(&self.url, range, range_crc, &self.transport.user_agent)?.unsigned()?;
         let log = RequestLog::new("GET", range.object, Some(range.range), range.attempt);
         Ok(
-            match self.transport.exchange(request, log, self.provenance).await? {
+            match self
+                .transport
+                .exchange(request, log, self.provenance, range.attempt.silence)
+                .await?
+            {
                 Exchanged::Answer(answer) => Ok(answer),
                 Exchanged::Refusal(refusal) => Err(refusal),
             },
@@ -90,7 +94,11 @@ impl UrlSource {
     async fn ask_for_all(&self, head: HeadRequest<'_>) -> Result<Answer, AttemptError> {
         let request = Request::whole(&self.url, head, &self.transport.user_agent)?.unsigned()?;
         let log = RequestLog::new("GET", head.object, None, head.attempt);
-        match self.transport.exchange(request, log, self.provenance).await? {
+        match self
+            .transport
+            .exchange(request, log, self.provenance, head.attempt.silence)
+            .await?
+        {
             Exchanged::Answer(answer) => Ok(answer),
             Exchanged::Refusal(refusal) => Err(self.refused(&refusal)),
         }

@@ -27,7 +27,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 use std::time::{Duration, SystemTime};
 
-use crate::credentials::CredentialsProvider;
+use crate::credentials::{self, CredentialsProvider};
 use crate::endpoint::Site;
 use crate::error::TosServerError;
 use crate::error::attempt::AttemptError;
@@ -81,17 +81,16 @@ impl TosSource {
         request: Request<ObjectUrl>,
         log: RequestLog,
         provenance: Provenance,
+        silence: Option<Duration>,
     ) -> Result<Answer, AttemptError> {
         let url = request.url().to_string();
-        let credentials = self
-            .credentials
-            .credentials()
+        let credentials = credentials::ask(&*self.credentials, self.transport.idle_timeout())
             .await
             .map_err(|source| AttemptError::Credentials { source })?;
         let time = Timestamp::new(self.server_time());
         let region = self.site.region.as_ref();
         let request = request.sign(credentials.as_ref(), region, &time)?;
-        match self.transport.exchange(request, log, provenance).await? {
+        match self.transport.exchange(request, log, provenance, silence).await? {
             Exchanged::Answer(answer) => Ok(answer),
             Exchanged::Refusal(refusal) => {
                 let error = refusal.read(url);
@@ -104,14 +103,14 @@ impl TosSource {
     async fn get_once(&self, request: RangeRequest<'_>) -> Result<RangeResponse, AttemptError> {
         let range_crc = self.range_crc.load(Ordering::Relaxed);
         let log = RequestLog::new("GET", request.object, Some(request.range), request.attempt);
-        let provenance = self.provenance(request.object);
+        let (provenance, silence) = (self.provenance(request.object), request.attempt.silence);
         let made = Request::get(
             &self.site.endpoint,
             request,
             range_crc,
             &self.transport.user_agent,
         )?;
-        let answer = self.exchange(made, log, provenance).await?;
+        let answer = self.exchange(made, log, provenance, silence).await?;
         let date = answer::date(&answer.parts);
         let response = answer.into_response(&self.range_crc)?;
         pinning::check_answer(&request, &response.head, date)?;
@@ -161,9 +160,9 @@ impl Source for TosSource {
     fn head<'a>(&'a self, request: HeadRequest<'a>) -> BoxFuture<'a, Result<ResponseHead, AttemptError>> {
         Box::pin(async move {
             let log = RequestLog::new("HEAD", request.object, None, request.attempt);
-            let provenance = self.provenance(request.object);
+            let (provenance, silence) = (self.provenance(request.object), request.attempt.silence);
             let request = Request::head(&self.site.endpoint, request, &self.transport.user_agent)?;
-            let answer = self.exchange(request, log, provenance).await?;
+            let answer = self.exchange(request, log, provenance, silence).await?;
             Ok(answer::read_head(&answer.into_parts())?)
         })
     }

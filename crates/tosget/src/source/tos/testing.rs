@@ -175,6 +175,7 @@ pub(super) fn object(key: &str) -> ObjectId {
 pub(super) const FIRST: Attempt = Attempt {
     number: 1,
     max_retries: 3,
+    silence: None,
 };
 
 /// Whether a request has this header line; names compare without case.

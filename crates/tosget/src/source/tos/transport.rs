@@ -15,7 +15,7 @@ use tracing::Instrument;
 
 use super::answer;
 use super::body::{Framing, TosBody};
-use super::connect::{self, HttpClient};
+use super::connect::{self, HttpClient, Permit};
 use super::provenance::{self, Provenance};
 use super::raw_trailer::RawTrailer;
 use super::refusal;
@@ -25,7 +25,6 @@ use crate::clock::Clock;
 use crate::error::TosServerError;
 use crate::error::attempt::{AttemptError, ResponseFault};
 use crate::source::RangeResponse;
-use crate::turns::Turn;
 
 /// As much is read of an answer that is not the service's.
 const FIRST_WORDS: usize = 2048;
@@ -48,15 +47,23 @@ impl Transport {
         }
     }
 
-    /// Sends one request. Nothing is tried again, and no redirect is followed.
+    /// How long nothing may come.
+    pub(super) fn idle_timeout(&self) -> Duration {
+        self.idle_timeout
+    }
+
+    /// Sends one request. Nothing is tried again, and no redirect is followed. The answer has to begin within the idle timeout, or
+    /// within `silence`.
     pub(super) async fn exchange(
         &self,
         request: Request<Empty<Bytes>>,
         mut log: RequestLog,
         provenance: Provenance,
+        silence: Option<Duration>,
     ) -> Result<Exchanged, AttemptError> {
         let secrets = Secrets::of(&request, self.http.proxy_authorization());
-        let exchange = match self.http.send(request).instrument(log.span()).await {
+        let limit = silence.map_or(self.idle_timeout, |silence| silence.min(self.idle_timeout));
+        let exchange = match self.http.send(request, limit).instrument(log.span()).await {
             Ok(exchange) => exchange,
             Err(error) => {
                 log.failed(&error);
@@ -81,7 +88,7 @@ impl Transport {
             return Ok(Exchanged::Answer(Answer {
                 parts,
                 body,
-                turn: exchange.turn,
+                permit: exchange.permit,
                 log,
             }));
         }
@@ -116,7 +123,7 @@ pub(super) enum Exchanged {
 pub(super) struct Answer {
     pub(super) parts: Parts,
     body: Incoming,
-    turn: Turn,
+    permit: Permit,
     log: RequestLog,
 }
 
@@ -129,7 +136,7 @@ impl Answer {
             trailer: RawTrailer::new(payload_length),
             range_crc: Arc::clone(range_crc),
         });
-        let body = Box::new(TosBody::new(self.body, framing, self.turn, self.log));
+        let body = Box::new(TosBody::new(self.body, framing, self.permit, self.log));
         Ok(RangeResponse { head, body })
     }
 

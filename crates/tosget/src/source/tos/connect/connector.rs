@@ -1,7 +1,5 @@
 //! New connections: name resolution, TCP, the proxy's tunnel and TLS, all within one time limit.
 
-use std::error::Error as StdError;
-use std::io;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
@@ -9,7 +7,6 @@ use std::time::{Duration, Instant};
 
 use http::Uri;
 use http::uri::Scheme;
-use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::TokioIo;
 use rustls::pki_types::ServerName;
 use tokio::net::TcpStream;
@@ -19,6 +16,7 @@ use tower_service::Service;
 
 use super::Settings;
 use super::census::Census;
+use super::dialer::{Dialer, Trial};
 use super::dns::Resolver;
 use super::failure::ConnectFailure;
 use super::proxy::Proxy;
@@ -30,7 +28,7 @@ const TARGET: &str = "tosget::connection";
 /// Opens connections for the pool.
 #[derive(Clone, Debug)]
 pub(super) struct Connector {
-    tcp: HttpConnector<Resolver>,
+    dialer: Dialer,
     tls: Arc<Tls>,
     proxy: Option<Arc<Proxy>>,
     limit: Duration,
@@ -39,17 +37,11 @@ pub(super) struct Connector {
 
 impl Connector {
     pub(super) fn new(settings: Settings, census: Census) -> Self {
-        let limit = settings.timeouts.connect;
-        let mut tcp = HttpConnector::new_with_resolver(Resolver);
-        tcp.enforce_http(false);
-        tcp.set_nodelay(true);
-        // Shared out among a name's addresses, so that a dead one leaves time for the others.
-        tcp.set_connect_timeout(Some(limit));
         Self {
-            tcp,
+            dialer: Dialer::new(Resolver::new()),
             tls: settings.tls,
             proxy: settings.proxy.map(Arc::new),
-            limit,
+            limit: settings.timeouts.connect,
             census,
         }
     }
@@ -77,31 +69,35 @@ impl Connector {
     async fn connect(mut self, target: Uri) -> Result<Stream, ConnectFailure> {
         let secure = target.scheme() == Some(&Scheme::HTTPS);
         let Some(proxy) = self.proxy.clone() else {
-            let tcp = self.dial(&target).await?;
-            return if secure {
-                self.secure(tcp, &target).await
+            let (tcp, trial) = self.dial(&target).await?;
+            let stream = if secure {
+                self.secure(tcp, &target).await?
             } else {
-                Ok(Stream::plain(tcp))
+                Stream::plain(tcp)
             };
+            trial.succeeded();
+            return Ok(stream);
         };
-        let mut tcp = self.dial(proxy.uri()).await?;
+        let (mut tcp, trial) = self.dial(proxy.uri()).await?;
         if !secure {
+            trial.succeeded();
             return Ok(Stream::through_proxy(tcp));
         }
         let tunnel = proxy.tunnel(&mut tcp, &authority(&target)).await;
-        tunnel.map_err(|error| ConnectFailure::connect(&authority(proxy.uri()), error))?;
+        tunnel.map_err(|error| ConnectFailure::tunnel(&authority(proxy.uri()), error))?;
+        trial.succeeded();
         self.secure(tcp, &target).await
     }
 
-    async fn dial(&mut self, peer: &Uri) -> Result<TcpStream, ConnectFailure> {
+    async fn dial(&mut self, peer: &Uri) -> Result<(TcpStream, Trial), ConnectFailure> {
         let began = Instant::now();
-        match self.tcp.call(peer.clone()).await {
-            Ok(tcp) => {
+        let host = peer.host().unwrap_or_default();
+        match self.dialer.dial(host, port(peer)).await {
+            Ok(dialed) => {
                 let elapsed_ms = milliseconds(began.elapsed());
                 tracing::trace!(target: TARGET, host = %authority(peer), elapsed_ms, "TCP is there");
-                Ok(tcp.into_inner())
+                Ok(dialed)
             }
-            Err(error) if timed_out(&error) => Err(ConnectFailure::Timeout(self.limit)),
             Err(error) => Err(ConnectFailure::connect(&authority(peer), error)),
         }
     }
@@ -111,8 +107,8 @@ impl Connector {
         let config = self
             .tls
             .config()
-            .map_err(|error| ConnectFailure::connect(&name, error))?;
-        let server = server_name(peer).map_err(|error| ConnectFailure::connect(&name, error))?;
+            .map_err(|error| ConnectFailure::tls(&name, error))?;
+        let server = server_name(peer).map_err(|error| ConnectFailure::tls(&name, error))?;
         let began = Instant::now();
         let tls = TlsConnector::from(config).connect(server, tcp).await;
         let tls = tls.map_err(|error| ConnectFailure::handshake(&name, error))?;
@@ -140,7 +136,7 @@ impl Service<Uri> for Connector {
         let connector = self.clone();
         Box::pin(async move {
             let limit = connector.limit;
-            let Some(counted) = connector.census.leave_to_open().await else {
+            let Some(counted) = connector.census.leave_to_open(&authority(&target)).await else {
                 // Nobody is told: who wanted it has another one.
                 let reason = "a connection came back meanwhile";
                 return Err(ConnectFailure::connect(&authority(&target), reason));
@@ -158,33 +154,17 @@ fn milliseconds(time: Duration) -> u64 {
 }
 
 /// `host:port`, with the port always.
-fn authority(uri: &Uri) -> String {
-    let default = if uri.scheme() == Some(&Scheme::HTTPS) {
-        443
-    } else {
-        80
-    };
-    format!(
-        "{}:{}",
-        uri.host().unwrap_or_default(),
-        uri.port_u16().unwrap_or(default)
-    )
+pub(super) fn authority(uri: &Uri) -> String {
+    format!("{}:{}", uri.host().unwrap_or_default(), port(uri))
+}
+
+fn port(uri: &Uri) -> u16 {
+    let is_https = uri.scheme() == Some(&Scheme::HTTPS);
+    uri.port_u16().unwrap_or(if is_https { 443 } else { 80 })
 }
 
 fn server_name(uri: &Uri) -> Result<ServerName<'static>, rustls::pki_types::InvalidDnsNameError> {
     let host = uri.host().unwrap_or_default();
     let bare = host.strip_prefix('[').and_then(|rest| rest.strip_suffix(']'));
     ServerName::try_from(bare.unwrap_or(host).to_owned())
-}
-
-/// The TCP connector's own limit ran out. (A time-out that the kernel reports is another thing: it has a number.)
-fn timed_out(error: &(dyn StdError + 'static)) -> bool {
-    let mut next = error.source();
-    while let Some(error) = next {
-        if let Some(io) = error.downcast_ref::<io::Error>() {
-            return io.kind() == io::ErrorKind::TimedOut && io.raw_os_error().is_none();
-        }
-        next = error.source();
-    }
-    false
 }

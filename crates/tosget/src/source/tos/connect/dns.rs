@@ -16,7 +16,28 @@ use crate::offload::offload;
 
 /// The system's resolver, which also takes an IPv6 address in the brackets that a URL puts around it.
 #[derive(Clone, Debug)]
-pub(super) struct Resolver;
+pub(super) struct Resolver {
+    /// The addresses of any name, for tests.
+    #[cfg(test)]
+    fixed: Option<Vec<std::net::IpAddr>>,
+}
+
+impl Resolver {
+    pub(super) fn new() -> Self {
+        Self {
+            #[cfg(test)]
+            fixed: None,
+        }
+    }
+
+    /// Any name has these addresses.
+    #[cfg(test)]
+    pub(super) fn fixed(addresses: Vec<std::net::IpAddr>) -> Self {
+        Self {
+            fixed: Some(addresses),
+        }
+    }
+}
 
 impl Service<Name> for Resolver {
     type Response = vec::IntoIter<SocketAddr>;
@@ -28,8 +49,13 @@ impl Service<Name> for Resolver {
     }
 
     fn call(&mut self, name: Name) -> Self::Future {
+        #[cfg(test)]
+        if let Some(fixed) = &self.fixed {
+            let addresses: Vec<_> = fixed.iter().map(|ip| SocketAddr::new(*ip, 0)).collect();
+            return Box::pin(ready(Ok(addresses.into_iter())));
+        }
         if let Some(address) = bracketed(name.as_str()) {
-            // The connector puts the port in.
+            // The dialer puts the port in.
             let addresses = vec![SocketAddr::from((address, 0))];
             return Box::pin(ready(Ok(addresses.into_iter())));
         }
@@ -72,7 +98,7 @@ mod tests {
     #[tokio::test]
     async fn an_ipv6_address_needs_no_resolver() {
         let name = "[::1]".parse().expect("a name");
-        let found: Vec<_> = Resolver.call(name).await.expect("an address").collect();
+        let found: Vec<_> = Resolver::new().call(name).await.expect("an address").collect();
         assert_eq!(found, ["[::1]:0".parse::<SocketAddr>().expect("an address")]);
         assert_eq!(bracketed("localhost"), None);
         assert_eq!(bracketed("[x]"), None);

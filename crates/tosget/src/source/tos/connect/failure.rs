@@ -11,6 +11,7 @@ use hyper_util::client::legacy;
 use rustls::AlertDescription;
 use thiserror::Error;
 
+use super::proxy::TunnelError;
 use crate::error::attempt::{AttemptError, BoxError};
 use crate::error::shortage::Shortage;
 
@@ -27,6 +28,8 @@ pub(super) enum ConnectFailure {
         shortage: Shortage,
         source: Shared,
     },
+    #[error("could not connect to {peer}")]
+    Refused { peer: String, source: Shared },
     #[error("the TLS handshake with {peer} failed")]
     Tls { peer: String, source: Shared },
     #[error("no connection within {} s", .0.as_secs_f64())]
@@ -46,6 +49,25 @@ impl ConnectFailure {
         }
     }
 
+    /// TLS can't be set up as asked.
+    pub(super) fn tls(peer: &str, source: impl Into<BoxError>) -> Self {
+        Self::Tls {
+            peer: peer.to_owned(),
+            source: Shared(source.into().into()),
+        }
+    }
+
+    /// The proxy did not lead to the peer. What it answers for good is no matter of time.
+    pub(super) fn tunnel(proxy: &str, error: TunnelError) -> Self {
+        if error.is_transient() {
+            return Self::connect(proxy, error);
+        }
+        Self::Refused {
+            peer: proxy.to_owned(),
+            source: Shared(Arc::new(error)),
+        }
+    }
+
     /// What a failed handshake was: the peer's certificate or protocol, or the network underneath.
     pub(super) fn handshake(peer: &str, error: io::Error) -> Self {
         if rustls_error(&error).is_none() {
@@ -62,6 +84,10 @@ impl From<ConnectFailure> for AttemptError {
     fn from(failure: ConnectFailure) -> Self {
         match failure {
             ConnectFailure::Connect { peer, source } => Self::Connect {
+                peer,
+                source: Box::new(source),
+            },
+            ConnectFailure::Refused { peer, source } => Self::ProxyRefused {
                 peer,
                 source: Box::new(source),
             },

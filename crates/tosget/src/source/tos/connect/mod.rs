@@ -3,9 +3,11 @@
 //! HTTP/1.1 only: with it, every concurrent range has a TCP connection of its own, and that is what parallel
 //! downloads are for.
 
+mod addresses;
 mod census;
 mod connection;
 mod connector;
+mod dialer;
 mod dns;
 mod failure;
 mod proxy;
@@ -30,8 +32,8 @@ use tokio::time::sleep;
 use crate::error::attempt::AttemptError;
 use crate::source::Timeouts;
 use crate::turns::{Scarcity, Turn, Turns};
-use census::{Census, Counted};
-use connector::Connector;
+use census::{Census, Counted, Wanted};
+use connector::{Connector, authority};
 
 pub(crate) use connection::ConnectionUse;
 pub(crate) use proxy::{Proxy, ProxyUrlError};
@@ -57,13 +59,19 @@ pub(super) struct HttpClient {
     census: Census,
     /// For requests that the proxy itself reads; inside a tunnel it reads none.
     proxy_authorization: Option<HeaderValue>,
-    idle_timeout: Duration,
 }
 
 /// An answer's head, with the body to come and the right to the connection it comes on.
 pub(super) struct Exchange {
     pub(super) response: Response<Incoming>,
-    pub(super) turn: Turn,
+    pub(super) permit: Permit,
+}
+
+/// The right to a connection, until the answer that comes on it has been read.
+#[derive(Debug)]
+pub(super) struct Permit {
+    _turn: Turn,
+    _request: Counted,
 }
 
 impl HttpClient {
@@ -77,7 +85,6 @@ impl HttpClient {
         let census = Census::new(turns.count());
         Self {
             proxy_authorization: settings.proxy.as_ref().and_then(Proxy::authorization),
-            idle_timeout: settings.timeouts.idle,
             pool: Client::builder(TokioExecutor::new())
                 .pool_timer(TokioTimer::new())
                 .pool_idle_timeout(POOL_IDLE)
@@ -88,19 +95,29 @@ impl HttpClient {
         }
     }
 
-    /// Returns when the answer's head is there. Dropping the future closes the connection.
+    /// Returns when the answer's head is there, which may take as long as `limit` once there is a connection. Dropping the future closes
+    /// the connection.
     ///
     /// Where this machine has nothing left to open a connection with, those that are open are waited for, and there are fewer for a
     /// while.
-    pub(super) async fn send(&self, mut request: Request<Empty<Bytes>>) -> Result<Exchange, AttemptError> {
+    pub(super) async fn send(
+        &self,
+        mut request: Request<Empty<Bytes>>,
+        limit: Duration,
+    ) -> Result<Exchange, AttemptError> {
         self.authorize_to_proxy(&mut request);
         let mut scarcity = Scarcity::default();
         let mut turn = self.turns.take().await;
+        let counted = self.census.request(&authority(request.uri()));
         loop {
-            let error = match self.try_send(request.clone()).await {
+            let error = match self.try_send(request.clone(), limit).await {
                 Ok(response) => {
                     turn.went_well();
-                    return Ok(Exchange { response, turn });
+                    let permit = Permit {
+                        _turn: turn,
+                        _request: counted,
+                    };
+                    return Ok(Exchange { response, permit });
                 }
                 Err(error) => error,
             };
@@ -112,7 +129,11 @@ impl HttpClient {
         }
     }
 
-    async fn try_send(&self, mut request: Request<Empty<Bytes>>) -> Result<Response<Incoming>, AttemptError> {
+    async fn try_send(
+        &self,
+        mut request: Request<Empty<Bytes>>,
+        limit: Duration,
+    ) -> Result<Response<Incoming>, AttemptError> {
         let peer = request
             .uri()
             .authority()
@@ -121,9 +142,9 @@ impl HttpClient {
         let connection = capture_connection(&mut request);
         tokio::select! {
             answer = self.pool.request(request) => answer.map_err(|error| failure::classify(error, peer)),
-            () = silence(connection, self.census.want(), self.idle_timeout) => Err(AttemptError::Timeout {
+            () = silence(connection, self.census.want(), limit) => Err(AttemptError::Timeout {
                 waiting_for: "answer",
-                limit: self.idle_timeout,
+                limit,
             }),
         }
     }
@@ -142,14 +163,12 @@ impl HttpClient {
 
 impl fmt::Debug for HttpClient {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("HttpClient")
-            .field("idle_timeout", &self.idle_timeout)
-            .finish_non_exhaustive()
+        f.debug_struct("HttpClient").finish_non_exhaustive()
     }
 }
 
 /// Ends when a connection has been there for `limit`. Until then it is wanted, and the connector's own limit holds.
-async fn silence(mut connection: CaptureConnection, wanted: Counted, limit: Duration) {
+async fn silence(mut connection: CaptureConnection, wanted: Wanted, limit: Duration) {
     drop(connection.wait_for_connection_metadata().await);
     drop(wanted);
     sleep(limit).await;

@@ -135,6 +135,17 @@ pub(super) enum TunnelError {
     Refused(u16),
 }
 
+impl TunnelError {
+    /// Whether another try may help.
+    pub(super) fn is_transient(&self) -> bool {
+        match self {
+            Self::Broken(_) | Self::Closed => true,
+            Self::Refused(status) => matches!(status, 408 | 429 | 500..),
+            Self::NotHttp | Self::Authentication => false,
+        }
+    }
+}
+
 /// Reads up to the empty line and nothing after it: what follows belongs to the target.
 async fn read_head(stream: &mut (impl AsyncRead + Unpin)) -> Result<Vec<u8>, TunnelError> {
     let mut head = Vec::with_capacity(256);

@@ -204,7 +204,7 @@ async fn a_proxy_that_refuses_the_tunnel_is_a_failure_to_connect() {
         .anonymous()
         .proxy(proxy.url());
     let error = get(&*build(source), 1).await.expect_err("no tunnel");
-    assert!(matches!(&error, AttemptError::Connect { peer, .. } if *peer == proxy.address.to_string()));
+    assert!(matches!(&error, AttemptError::ProxyRefused { peer, .. } if *peer == proxy.address.to_string()));
     assert!(story(&error).contains("status 407"), "{}", story(&error));
     let asked = proxy.only_request();
     assert_eq!(

@@ -176,6 +176,7 @@ async fn a_retry_says_which_one_it_is() {
     let second = Attempt {
         number: 2,
         max_retries: 3,
+        silence: None,
     };
     let request = sent(&object("k"), None, second).await;
     assert!(
