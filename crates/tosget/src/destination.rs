@@ -263,6 +263,11 @@ pub(crate) struct Places {
     pub(crate) access: Option<Access>,
     /// The caller named the journal's file, so that another download may have been given the same one.
     pub(crate) journal_is_named: bool,
+    /// A lock proves that nobody else is at work here. If not, the temporary file has a name that no other call's has, and
+    /// what another call left is taken over by one rename that only one can make.
+    pub(crate) locks_are_proof: bool,
+    /// Random: tells the files of this call from those of any other.
+    pub(crate) token: u64,
     /// The destination, and a journal that was named, are this download's in this process, until the last clone is gone.
     occupied: Arc<Mutex<Vec<Occupied>>>,
 }
@@ -304,7 +309,6 @@ impl Places {
         let destination = absolute(destination).map_err(look)?;
         let name = destination.file_name().ok_or_else(no_name)?;
         let hidden = hidden_stem(name, name.as_encoded_bytes());
-        let temporary = destination.with_file_name(format!("{hidden}.{TEMPORARY}"));
         let mut journal_is_named = false;
         let journal = match checkpoint {
             CheckpointPlace::Nowhere => None,
@@ -320,12 +324,24 @@ impl Places {
             }
         };
         let access = access_at(storage, &destination)?;
+        let locks_are_proof = [Some(&destination), journal.as_ref()]
+            .into_iter()
+            .flatten()
+            .all(|path| storage.locks_are_proof(directory_of(path)));
+        let token = fastrand::u64(..);
+        let temporary = destination.with_file_name(if locks_are_proof {
+            format!("{hidden}.{TEMPORARY}")
+        } else {
+            format!("{hidden}.{token:016x}.{TEMPORARY}")
+        });
         let places = Self {
             access,
             destination,
             temporary,
             journal,
             journal_is_named,
+            locks_are_proof,
+            token,
             occupied: Arc::default(),
         };
         places.refuse_one_file_for_two(storage)?;
@@ -367,6 +383,29 @@ impl Places {
             *occupied = all.unwrap_or_default();
         }
         !occupied.is_empty()
+    }
+
+    /// The temporary files that may belong to a journal with this nonce, likely ones first.
+    pub(crate) fn temporaries_of(&self, nonce: u64) -> [PathBuf; 2] {
+        let name = self.destination.file_name().unwrap_or_default();
+        let hidden = hidden_stem(name, name.as_encoded_bytes());
+        let mut paths = [
+            format!("{hidden}.{TEMPORARY}"),
+            format!("{hidden}.{nonce:016x}.{TEMPORARY}"),
+        ]
+        .map(|name| self.destination.with_file_name(name));
+        if !self.locks_are_proof {
+            paths.reverse();
+        }
+        paths
+    }
+
+    /// Where this call writes a journal that is to replace another one.
+    pub(crate) fn next_journal(&self) -> Option<PathBuf> {
+        let journal = self.journal.as_deref()?;
+        let name = journal.file_name().unwrap_or_default();
+        let hidden = hidden_stem(name, name.as_encoded_bytes());
+        Some(journal.with_file_name(format!("{hidden}.{:016x}.{JOURNAL}", self.token)))
     }
 
     /// A journal that was set aside has told what it had to, once the destination is the object. It may be there without
@@ -420,7 +459,8 @@ fn is_ours(storage: &dyn Storage, path: &Path) -> io::Result<bool> {
     let mut start = [0; 512];
     let len = storage.open(path, OpenMode::Read)?.read_at(&mut start, 0)?;
     let start = &start[..len];
-    let says_nothing = start.iter().all(|&byte| byte == 0);
+    // The first write may be lost, while a later one is there.
+    let says_nothing = start.iter().take(8).all(|&byte| byte == 0);
     let has_our_name = path.file_name().is_some_and(is_reserved);
     Ok(is_journal(start) || has_our_name && (says_nothing || was_journal(start)))
 }

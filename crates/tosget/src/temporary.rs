@@ -237,6 +237,22 @@ impl TemporaryFile {
             .map_err(|error| Error::disk("look at", &self.path, error))
     }
 
+    pub(crate) fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Gives the file another name, which no other owner's file has. `false`: somebody else did so before.
+    pub(crate) fn take_as(&mut self, path: &Path) -> Result<bool, Error> {
+        match self.storage.rename(&self.path, path) {
+            Ok(()) => {
+                path.clone_into(&mut self.path);
+                Ok(true)
+            }
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
+            Err(error) => Err(Error::disk("take over the temporary file", &self.path, error)),
+        }
+    }
+
     pub(crate) fn stat(&self) -> Result<Stat, Error> {
         self.file
             .stat()
@@ -248,6 +264,21 @@ impl TemporaryFile {
     pub(crate) fn let_go_of_memory(&self) -> Result<(), Error> {
         let done = self.file.sync().and_then(|()| self.file.drop_cached());
         done.map_err(|error| Error::disk("make durable", &self.path, error))
+    }
+
+    /// Makes the bytes durable, and tells how the file looks after it. An error is final, as one of
+    /// [`make_durable`](Self::make_durable).
+    pub(crate) fn sync(&self) -> Result<Stat, Error> {
+        let synced = self.file.sync();
+        synced.map_err(|error| Error::disk("make durable", &self.path, error))?;
+        self.stat()
+    }
+
+    /// Gives the lock back while a call to the file has not returned. Nothing may be written any more.
+    pub(crate) fn unlock(&self) {
+        if let Err(error) = self.file.unlock() {
+            tracing::warn!(target: "tosget::checkpoint", path = %Shown(&self.path), %error, "the lock ends when the disk answers");
+        }
     }
 
     /// Gives the file the object's time. Nothing may be written after it.

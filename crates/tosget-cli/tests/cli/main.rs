@@ -15,6 +15,8 @@ mod json;
 mod limits;
 mod logging;
 #[cfg(all(target_os = "linux", target_env = "gnu"))]
+mod lying_disk;
+#[cfg(all(target_os = "linux", target_env = "gnu"))]
 mod odd_file_systems;
 #[cfg(all(target_os = "linux", target_env = "gnu"))]
 mod odd_system;

@@ -7,7 +7,7 @@ use tokio::sync::mpsc;
 use tokio::time::{MissedTickBehavior, interval};
 
 use super::crew::{Crew, Ended, LOOK, News};
-use super::earlier::{BEAT, held};
+use super::earlier::held;
 use super::prepare::Session;
 use super::recheck::{Rechecked, Rechecking};
 use super::{Spec, canceled};
@@ -15,8 +15,7 @@ use crate::coverage::Standing;
 use crate::error::attempt::AttemptError;
 use crate::error::{Error, ErrorKind, Shown};
 use crate::events::{DownloadEventType, DownloadPart, Narrator};
-use crate::journal::Ownership;
-use crate::journal::format::Record;
+use crate::journal::format::{Owner, Record};
 use crate::plan::Plan;
 use crate::range::ByteRange;
 use crate::retry::{is_overload, may_be_a_limit};
@@ -134,8 +133,6 @@ impl<'a> Collecting<'a> {
 
     /// Returns what went wrong, if anything did.
     async fn run(&mut self) -> Option<Error> {
-        let mut heart = interval(BEAT);
-        heart.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let mut looks = interval(LOOK);
         looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let mut batch = Vec::with_capacity(REPORTS_WAITING);
@@ -157,7 +154,7 @@ impl<'a> Collecting<'a> {
                     News::Slot => {}
                 },
                 verdict = self.rechecking.next(), if self.failure.is_none() => self.rechecked(verdict).await,
-                _ = heart.tick() => self.beat().await,
+                other = self.session.recorder.taken(), if self.failure.is_none() => self.taken(&other),
                 _ = looks.tick(), if self.failure.is_none() => self.crew.look(),
             }
         }
@@ -294,16 +291,9 @@ impl<'a> Collecting<'a> {
         }
     }
 
-    async fn beat(&mut self) {
-        match self.session.recorder.beat().await {
-            Ok(Ownership::Ours) => {}
-            Ok(Ownership::TakenBy(other)) => {
-                // The checkpoint is theirs now: nothing of it may be touched any more.
-                self.session.recorder.close();
-                self.fail(held(&self.session.places, Some(&other.to_string())));
-            }
-            Err(error) => self.fail(error),
-        }
+    /// The checkpoint is somebody else's now: nothing of it may be touched any more.
+    fn taken(&mut self, by: &Owner) {
+        self.fail(held(&self.session.places, Some(&by.to_string())));
     }
 }
 
@@ -337,35 +327,19 @@ impl Session {
         let lost = failure.kind() == ErrorKind::CheckpointHeld;
         let aborted = failure.kind() == ErrorKind::Canceled && spec.cancel.is_abort();
         let worthless = self.coverage.covered() == 0 && !unread;
-        let Some(journal) = self.recorder.path() else {
-            // Without a journal the temporary file goes with `self`; if the checkpoint was taken over, it stays.
+        let (Some(journal), false) = (self.recorder.path(), lost) else {
+            // Without a journal the temporary file goes with `self`; if the checkpoint was taken over, what is there is not ours.
             self.scratch.keep = lost;
             return failure;
         };
         if aborted || worthless {
-            self.recorder.close();
             self.scratch.keep = false;
-            let storage = self.engine.storage.clone();
-            let removed = super::blocking(move || {
-                drop(self);
-                storage
-                    .remove(&journal)
-                    .map_err(|error| Error::disk("remove the checkpoint", &journal, error))
-            });
-            if let Err(error) = removed.await {
-                tracing::warn!(target: "tosget::checkpoint", %error, "a checkpoint was left behind");
-            }
+            super::blocking(move || self.recorder.remove(&*self.engine.storage)).await;
             return failure;
         }
         // Claims that nobody has read back must not look as if somebody had.
-        let seal = if unread {
-            None
-        } else {
-            let file = self.scratch.file.clone();
-            super::blocking(move || file.stat()).await.ok()
-        };
-        if let Err(error) = self.recorder.release(seal).await {
-            tracing::warn!(target: "tosget::checkpoint", %error, "the checkpoint could not be closed in order; it will be read back");
+        if !unread && !self.seal(spec, &failure).await {
+            return failure;
         }
         tracing::info!(
             target: "tosget::checkpoint",

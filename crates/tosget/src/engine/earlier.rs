@@ -8,17 +8,17 @@ use crate::coverage::Coverage;
 use crate::destination::{Places, path_text};
 use crate::error::{Error, ErrorKind, Shown};
 use crate::journal::format::{OwnerBlock, OwnerState, Seal};
-use crate::journal::{FoundJournal, Liveness, Look, current_owner, liveness};
+use crate::journal::{FoundJournal, Liveness, Look, current_owner, liveness, owner_at};
 use crate::object::Fingerprint;
 use crate::storage::{Stat, Storage};
 use crate::taken::InUse;
 use crate::temporary::{OpenTemporary, TemporaryFile};
 
-/// An owner that is alive gives a sign of life this often.
-pub(super) const BEAT: Duration = Duration::from_secs(1);
-
 /// How long an owner that can't be seen is watched before it is taken for dead.
 const WATCH: Duration = Duration::from_secs(3);
+
+/// How often an owner that changes while it is watched is looked at anew.
+const MOST_LOOKS: usize = 3;
 
 /// A lock may be held for a moment by a call that was just dropped, or a process that was just killed.
 const LOCK_PATIENCE: [Duration; 4] = [
@@ -57,23 +57,57 @@ impl Earlier {
         places: &Places,
         first_look: Result<Self, Error>,
     ) -> Result<Self, Error> {
-        let earlier = Self::look_patiently(engine, places, first_look).await?;
-        let Some(journal) = &earlier.journal else {
-            return Ok(earlier);
-        };
-        earlier.refuse_what_is_not_ours(spec, places)?;
-        if let Some(last) = &journal.last_owner {
-            match liveness(&current_owner(&*engine.storage, [0; 16]), last) {
-                Liveness::Gone => {}
-                Liveness::Alive => return Err(held(places, Some(&last.owner.to_string()))),
-                Liveness::Unknown => tokio::select! {
-                    biased;
-                    () = spec.cancel.canceled() => return Err(canceled()),
-                    () = tokio::time::sleep(WATCH) => earlier.refuse_beating_heart(last, places)?,
-                },
+        let mut earlier = Self::look_patiently(engine, places, first_look).await?;
+        for _ in 0..MOST_LOOKS {
+            let Some(journal) = &earlier.journal else {
+                return Ok(earlier);
+            };
+            earlier.refuse_what_is_not_ours(spec, places)?;
+            match journal
+                .last_owner
+                .as_ref()
+                .map(|last| (last, liveness(&current_owner(&*engine.storage, [0; 16]), last)))
+            {
+                Some((_, Liveness::Gone)) => return Ok(earlier),
+                Some((last, Liveness::Alive)) => return Err(held(places, Some(&last.owner.to_string()))),
+                // It may be that its owner is just writing it.
+                None if places.locks_are_proof => return Ok(earlier),
+                None | Some((_, Liveness::Unknown)) => {}
             }
+            tokio::select! {
+                biased;
+                () = spec.cancel.canceled() => return Err(canceled()),
+                () = tokio::time::sleep(WATCH) => {}
+            }
+            match earlier.owner_now(engine, places).await? {
+                now if now == earlier.last_owner().cloned() => return Ok(earlier),
+                Some(now) if now.state == OwnerState::Running => {
+                    return Err(held(places, Some(&now.owner.to_string())));
+                }
+                _ => {}
+            }
+            drop(earlier);
+            let (storage, in_use, at) = (engine.storage.clone(), engine.in_use.clone(), places.clone());
+            let found = blocking(move || Self::look_once(&storage, &in_use, &at)).await;
+            earlier = Self::look_patiently(engine, places, found).await?;
         }
-        Ok(earlier)
+        Err(held(places, None))
+    }
+
+    /// Who owns the journal's name now: looked at through a fresh open, since what is open already may show what it showed before.
+    async fn owner_now(&self, engine: &Engine, places: &Places) -> Result<Option<OwnerBlock>, Error> {
+        let Some(path) = places.journal.clone() else {
+            return Ok(None);
+        };
+        let storage = engine.storage.clone();
+        let read = move || {
+            owner_at(&*storage, &path).map_err(|error| Error::disk("read the checkpoint", &path, error))
+        };
+        blocking(read).await
+    }
+
+    fn last_owner(&self) -> Option<&OwnerBlock> {
+        self.journal.as_ref()?.last_owner.as_ref()
     }
 
     async fn look_patiently(
@@ -114,19 +148,38 @@ impl Earlier {
                 Err(error) => return Err(Error::disk("open the checkpoint", path, error)),
             },
         };
-        let temporary = match TemporaryFile::open(storage, &places.temporary, places.access)? {
-            OpenTemporary::Ours(file) => {
-                let stat = file.stat()?;
-                Some(LeftTemporary { file, stat })
-            }
-            OpenTemporary::Absent => None,
-            OpenTemporary::Held => return Err(held(places, None)),
-        };
+        let temporary = Self::look_for_temporary(storage, places, journal.as_deref())?;
         // Last, since who holds a lock can be named.
         if !places.occupy(&**storage, in_use) {
             return Err(held(places, Some("another call of this process")));
         }
         Ok(Self { temporary, journal })
+    }
+
+    fn look_for_temporary(
+        storage: &Arc<dyn Storage>,
+        places: &Places,
+        journal: Option<&FoundJournal>,
+    ) -> Result<Option<LeftTemporary>, Error> {
+        let of_journal = journal
+            .and_then(|journal| journal.header.as_ref().ok())
+            .map(|header| places.temporaries_of(header.nonce));
+        let paths = of_journal.unwrap_or_else(|| [places.temporary.clone(), places.temporary.clone()]);
+        let mut looked = OpenTemporary::Absent;
+        for path in &paths {
+            looked = TemporaryFile::open(storage, path, places.access)?;
+            if !matches!(looked, OpenTemporary::Absent) {
+                break;
+            }
+        }
+        match looked {
+            OpenTemporary::Ours(file) => {
+                let stat = file.stat()?;
+                Ok(Some(LeftTemporary { file, stat }))
+            }
+            OpenTemporary::Absent => Ok(None),
+            OpenTemporary::Held => Err(held(places, None)),
+        }
     }
 
     /// A checkpoint file that the caller named may be anything: somebody's data, or the progress of another download. It is
@@ -158,20 +211,6 @@ impl Earlier {
         );
         let hint = "name another checkpoint file, or a directory: there each destination has its own";
         Err(Error::new(ErrorKind::Checkpoint, message).with_hint(hint))
-    }
-
-    fn refuse_beating_heart(&self, before: &OwnerBlock, places: &Places) -> Result<(), Error> {
-        let Some(journal) = &self.journal else {
-            return Ok(());
-        };
-        let path = places.journal.as_deref().unwrap_or(&places.destination);
-        let now = journal
-            .owner_now()
-            .map_err(|error| Error::disk("read the checkpoint", path, error))?;
-        match now {
-            Some(now) if now != *before => Err(held(places, Some(&now.owner.to_string()))),
-            _ => Ok(()),
-        }
     }
 
     /// What can be gone on with, or why what is there can't be.
@@ -210,22 +249,30 @@ impl Earlier {
         }
     }
 
+    /// The temporary file first: where locks are no proof, only one can remove it, and who can't leaves the journal.
     fn remove(self, storage: &dyn Storage, places: &Places) {
         let journal = self.journal.as_ref().and(places.journal.as_deref());
-        let temporary = self.temporary.as_ref().map(|_| places.temporary.as_path());
-        for path in [journal, temporary].into_iter().flatten() {
+        let temporary = self.temporary.as_ref().map(|left| left.file.path());
+        for path in [temporary, journal].into_iter().flatten() {
             if let Err(error) = storage.remove(path) {
                 tracing::warn!(target: "tosget::checkpoint", path = %Shown(path), %error, "a part of a checkpoint was left behind");
+                return;
             }
         }
     }
 
+    /// Whether the system may have told the last owner, and nobody since, that bytes which it has in memory are not on the disk.
+    pub(super) fn is_doubted(&self) -> bool {
+        self.last_owner()
+            .is_some_and(|last| last.state == OwnerState::Doubted)
+    }
+
     /// The temporary file as the last owner says it left it, if it let go in order.
     pub(super) fn seal(&self) -> Option<(Seal, [u8; 16])> {
-        let last = self.journal.as_ref()?.last_owner.as_ref()?;
+        let last = self.last_owner()?;
         match last.state {
             OwnerState::Released(seal) => Some((seal, last.owner.boot_id)),
-            OwnerState::Running => None,
+            OwnerState::Running | OwnerState::Doubted => None,
         }
     }
 }

@@ -3,7 +3,9 @@
 use std::path::PathBuf;
 use std::time::Instant;
 
+use super::earlier::held;
 use super::prepare::Session;
+use super::seal::Synced;
 use super::{Spec, blocking, canceled, output};
 use crate::destination::set_aside;
 use crate::error::{Error, ErrorKind, Shown};
@@ -28,7 +30,7 @@ impl Session {
         // Sealed before the rename: should we die right after it, the next run knows the destination for what it is.
         let file = self.scratch.file.clone();
         let stat = blocking(move || file.stat()).await?;
-        self.recorder.release(Some(stat)).await?;
+        self.recorder.release(stat).await?;
         let (by, crc) = (durable.verified().by(), durable.verified().crc());
         let (head, destination) = (self.head.clone(), self.places.destination.clone());
         let set_aside = self.set_aside.take();
@@ -46,14 +48,12 @@ impl Session {
         verified: Verified,
     ) -> Result<(Box<Self>, Durable), Error> {
         let file = self.scratch.file.clone();
-        let synced = tokio::select! {
-            biased;
-            () = spec.cancel.canceled() => return Err(self.give_up(spec, canceled(), false).await),
-            synced = blocking(move || file.make_durable(verified)) => synced,
-        };
-        match synced {
-            Ok(durable) => Ok((self, durable)),
-            Err(error) => {
+        let sync = move || file.make_durable(verified);
+        match self.sync_until(sync, spec.cancel.canceled()).await {
+            Synced::Done(durable) => Ok((self, durable)),
+            Synced::NotBegun(error) => Err(self.give_up(spec, error, false).await),
+            Synced::Abandoned => Err(self.give_up(spec, canceled(), true).await),
+            Synced::Failed(error) => {
                 // No later run may believe any of it.
                 self.set_journal_aside().await;
                 Err(error)
@@ -79,20 +79,26 @@ impl Session {
     fn commit(mut self: Box<Self>, proof: &Durable) -> Result<(), Error> {
         let journal = self.recorder.path();
         let committed = self.scratch.file.clone().commit(proof, &self.places.destination);
-        committed.map_err(|error| match &journal {
-            Some(journal) => error.with_checkpoint(journal.clone()),
-            None => error,
-        })?;
+        if let Err(error) = committed {
+            return Err(self.why_not_committed(error, journal));
+        }
         // The temporary name is gone; nothing is left to remove.
         self.scratch.keep = true;
-        if let Some(journal) = journal {
-            let removed = self.engine.storage.remove(&journal);
-            if let Err(error) = removed {
-                tracing::warn!(target: "tosget::checkpoint", journal = %Shown(&journal), %error, "the journal of a finished download was left behind");
-            }
-        }
+        self.recorder.remove(&*self.engine.storage);
         self.places.remove_aside(&*self.engine.storage);
         Ok(())
+    }
+
+    fn why_not_committed(&mut self, error: Error, journal: Option<PathBuf>) -> Error {
+        let temporary = self.engine.storage.stat(self.scratch.file.path());
+        if !self.places.locks_are_proof && matches!(temporary, Ok(None)) {
+            self.scratch.keep = true;
+            return held(&self.places, None);
+        }
+        match journal {
+            Some(journal) => error.with_checkpoint(journal),
+            None => error,
+        }
     }
 
     /// The content is not the object's. The journal, which says it is, is set aside: no later run may believe it.
@@ -111,13 +117,9 @@ impl Session {
 
     /// Keeps the journal under another name, for whoever wants to know; returns that name.
     pub(super) async fn set_journal_aside(&mut self) -> Option<PathBuf> {
-        let journal = self.recorder.path()?;
-        self.recorder.close();
         let storage = self.engine.storage.clone();
-        let set_aside = blocking(move || set_aside(&*storage, &journal)).await;
-        set_aside.unwrap_or_else(|error| {
-            tracing::warn!(target: "tosget::checkpoint", %error, "a journal that must not be used again could not be set aside");
-            None
-        })
+        let mut recorder = std::mem::take(&mut self.recorder);
+        let set_aside = move || recorder.give_away(|journal| set_aside(&*storage, journal));
+        blocking(set_aside).await.flatten()
     }
 }

@@ -3,6 +3,7 @@
 //! The file is locked, but locks bind only those who ask for them. What somebody cut off is fetched again; what somebody put in
 //! its place is not given the destination's name.
 
+use super::earlier::held;
 use super::prepare::Session;
 use super::{Spec, blocking};
 use crate::error::{Error, ErrorKind, Shown};
@@ -39,9 +40,12 @@ impl Session {
     /// What was written has no name any more. What has it now is not ours to remove.
     fn lost(mut self) -> Error {
         self.scratch.keep = true;
+        if !self.places.locks_are_proof {
+            return held(&self.places, None);
+        }
         let message = format!(
             "the temporary file {} was removed or replaced during the download",
-            Shown(&self.places.temporary)
+            Shown(self.scratch.file.path())
         );
         Error::new(ErrorKind::Disk, message)
             .with_hint("find out which program does that, and run the same download again: it starts afresh")

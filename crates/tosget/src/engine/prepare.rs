@@ -15,7 +15,7 @@ use crate::destination::{Places, directory_of, path_text, set_aside, unnamed};
 use crate::error::{Error, Shown};
 use crate::events::{DownloadEventType, Narrator};
 use crate::journal::format::{Identity, Record};
-use crate::journal::{Journal, current_owner};
+use crate::journal::{FoundJournal, Journal, current_owner};
 use crate::object::HeadObjectOutput;
 use crate::outcome::DownloadFileOutput;
 use crate::plan::part_count;
@@ -169,34 +169,22 @@ impl Preparation {
             lost,
         } = self.judge_claims(&earlier);
         self.tell(&earlier, &coverage, &doubtful);
-        let Earlier { temporary, journal } = earlier;
-        let temporary = match temporary {
-            Some(left) => left.file,
-            None => self.create_temporary()?,
+        let resumes = earlier.journal.is_some();
+        let (journal, left) = self.open_journal(earlier, &lost)?;
+        let recorder = Recorder::new(journal, self.engine.file_work.records.clone());
+        let mut scratch = match self.open_temporary(left) {
+            Ok(file) => Scratch { file, keep: resumes },
+            Err(error) => return Err(self.not_prepared(error, resumes, recorder)),
         };
-        let temporary = temporary.with_page_cache(self.spec.page_cache);
-        let mut scratch = Scratch {
-            file: temporary,
-            keep: journal.is_some(),
-        };
-        scratch
-            .file
-            .reserve(self.probed.pin.fingerprint.size)
-            .map_err(|error| match &self.places.journal {
-                Some(path) if journal.is_some() => error.with_checkpoint(path.clone()),
-                _ => error,
-            })?;
-        let journal = match journal {
-            Some(journal) => self.adopt(*journal, &lost)?,
-            None => self.create_journal()?,
-        };
-        scratch.keep = journal.is_some();
-        let records = self.engine.file_work.records.clone();
+        if let Err(error) = scratch.file.reserve(self.probed.pin.fingerprint.size) {
+            return Err(self.not_prepared(error, resumes, recorder));
+        }
+        scratch.keep = recorder.path().is_some();
         Ok(Prepared::Ready(Box::new(Session {
             engine: self.engine,
             places: self.places,
             scratch,
-            recorder: Recorder::new(journal, records),
+            recorder,
             head: self.probed.head.object,
             pin: self.probed.pin,
             coverage,
@@ -205,6 +193,74 @@ impl Preparation {
             opened: self.probed.opened,
             set_aside,
         })))
+    }
+
+    /// A journal that has no bytes to tell of goes; any other is what the next run goes on with.
+    fn not_prepared(&self, error: Error, resumes: bool, mut recorder: Recorder) -> Error {
+        match recorder.path() {
+            Some(journal) if resumes => error.with_checkpoint(journal),
+            _ => {
+                recorder.remove(&*self.engine.storage);
+                error
+            }
+        }
+    }
+
+    /// The journal comes first: from here on others see that somebody is at work.
+    fn open_journal(
+        &self,
+        earlier: Earlier,
+        lost: &[ByteRange],
+    ) -> Result<(Option<Journal>, Option<TemporaryFile>), Error> {
+        let Earlier { temporary, journal } = earlier;
+        let left = temporary.map(|left| left.file);
+        match (journal, left) {
+            (None, left) => Ok((self.create_journal()?, left)),
+            (Some(journal), Some(left)) if !self.places.locks_are_proof => {
+                let (journal, file) = self.take_over(&journal, left, lost)?;
+                Ok((Some(journal), Some(file)))
+            }
+            (Some(journal), left) => Ok((self.adopt(*journal, lost)?, left)),
+        }
+    }
+
+    fn open_temporary(&self, left: Option<TemporaryFile>) -> Result<TemporaryFile, Error> {
+        let file = match left {
+            Some(file) => file,
+            None => self.create_temporary()?,
+        };
+        Ok(file.with_page_cache(self.spec.page_cache))
+    }
+
+    /// Goes on with what another owner left, where no lock proves that it is gone: under names of our own, so that nothing it may
+    /// still do to its own names can reach them. Who renames the temporary file has it.
+    fn take_over(
+        &self,
+        found: &FoundJournal,
+        mut left: TemporaryFile,
+        lost: &[ByteRange],
+    ) -> Result<(Journal, TemporaryFile), Error> {
+        let (Some(path), Some(next)) = (&self.places.journal, self.places.next_journal()) else {
+            return Err(held(&self.places, None));
+        };
+        let failed = |error| Error::disk("take over the checkpoint", path, error);
+        let created = self.create_journal_at(&next).map_err(failed)?;
+        let mut journal = created.ok_or_else(|| held(&self.places, None))?;
+        let claims = found.claims.segments();
+        let records: Vec<Record> = claims
+            .map(|segment| Record::Landed(segment, Standing::Settled))
+            .chain(lost.iter().map(|range| Record::Forgotten(*range)))
+            .collect();
+        let written = journal.append(&records).and_then(|()| journal.sync());
+        let taken = written
+            .map_err(failed)
+            .and_then(|()| left.take_as(&self.places.temporary));
+        if !matches!(taken, Ok(true)) {
+            let _ = self.engine.storage.remove(&next);
+            return Err(taken.err().unwrap_or_else(|| held(&self.places, None)));
+        }
+        let journal = journal.rename(&*self.engine.storage, path).map_err(failed)?;
+        Ok((journal, left))
     }
 
     /// A crash can fall between the rename and the removal of the journal: then the destination *is* the temporary
@@ -284,8 +340,16 @@ impl Preparation {
             EarlierFits::SameObject if earlier.temporary.is_none() => {
                 Some("its temporary file is gone".to_owned())
             }
-            EarlierFits::SameObject | EarlierFits::Nothing => None,
+            EarlierFits::SameObject => self.reason_to_disbelieve(earlier),
+            EarlierFits::Nothing => None,
         }
+    }
+
+    /// Has what is in doubt written to the disk, and forgotten by the system: what is read back from here on is on the disk.
+    fn reason_to_disbelieve(&self, earlier: &Earlier) -> Option<String> {
+        let left = earlier.temporary.as_ref().filter(|_| earlier.is_doubted())?;
+        let error = left.file.let_go_of_memory().err()?;
+        Some(format!("the disk does not take what was written: {error}"))
     }
 
     /// The journal is kept under another name for whoever wants to know; its temporary file is used again from zero.
@@ -294,9 +358,26 @@ impl Preparation {
             return Ok(());
         };
         tracing::warn!(target: "tosget::checkpoint", journal = %Shown(path), reason, "the checkpoint can't be used, starting afresh");
-        let set_aside = set_aside(&*self.engine.storage, path);
-        set_aside.map_err(|error| Error::disk("set aside", path, error))?;
+        match set_aside(&*self.engine.storage, path) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound && !self.places.locks_are_proof => {
+                return Err(held(&self.places, None));
+            }
+            set_aside => set_aside.map_err(|error| Error::disk("set aside", path, error))?,
+        };
+        self.leave_to_its_owner(earlier);
         Ok(())
+    }
+
+    /// Where no lock proves that its owner is gone, a temporary file is not used again for another content: it may still write.
+    fn leave_to_its_owner(&self, earlier: &mut Earlier) {
+        if self.places.locks_are_proof {
+            return;
+        }
+        if let Some(left) = earlier.temporary.take()
+            && let Err(error) = left.file.remove()
+        {
+            tracing::debug!(target: "tosget::checkpoint", %error, "the temporary file of another owner was gone already");
+        }
     }
 
     fn create_directories(&self) -> Result<(), Error> {
@@ -345,7 +426,7 @@ impl Preparation {
 
     fn believes(&self, earlier: &Earlier, left: &LeftTemporary) -> bool {
         match self.spec.recheck {
-            Recheck::Never => true,
+            Recheck::Never => !earlier.is_doubted(),
             Recheck::Always => false,
             Recheck::Auto => earlier.seal().is_some_and(|(seal, boot_id)| {
                 let me = current_owner(&*self.engine.storage, [0; 16]);
@@ -357,14 +438,15 @@ impl Preparation {
 
     /// Takes the journal over. What was lost is forgotten in it as well: once the file has its length again, nothing would
     /// tell that those bytes are zeros.
-    fn adopt(
-        &self,
-        journal: crate::journal::FoundJournal,
-        lost: &[ByteRange],
-    ) -> Result<Option<Journal>, Error> {
+    fn adopt(&self, journal: FoundJournal, lost: &[ByteRange]) -> Result<Option<Journal>, Error> {
         let path = self.places.journal.as_deref().unwrap_or(&self.places.temporary);
         let forgotten: Vec<Record> = lost.iter().map(|range| Record::Forgotten(*range)).collect();
-        let adopted = journal.adopt(current_owner(&*self.engine.storage, token()));
+        let storage = &self.engine.storage;
+        let adopted = journal.adopt(
+            storage,
+            current_owner(&**storage, token()),
+            self.places.locks_are_proof,
+        );
         adopted
             .and_then(|mut journal| {
                 if let Some(journal) = &mut journal
@@ -389,20 +471,10 @@ impl Preparation {
             return Ok(None);
         };
         self.spec.whereabouts.found(Some(path.to_owned()));
-        let object = &self.spec.object;
-        let identity = Identity {
-            endpoint: self.engine.source.endpoint().to_owned(),
-            bucket: object.bucket.clone(),
-            key: object.key.clone(),
-            version_id: object.version_id.clone(),
-            url: object.url.clone(),
-            object: (&self.probed.pin.fingerprint).into(),
-            destination: path_text(&self.places.destination),
-        };
         let created = if self.places.journal_is_named {
-            self.create_named(path, &identity)
+            self.create_named(path)
         } else {
-            self.create_journal_at(path, &identity)
+            self.create_journal_at(path)
         };
         match created.map_err(|error| Error::disk("create the checkpoint", path, error))? {
             Some(journal) => Ok(Some(journal)),
@@ -410,24 +482,35 @@ impl Preparation {
         }
     }
 
-    fn create_journal_at(&self, path: &Path, identity: &Identity) -> io::Result<Option<Journal>> {
-        let storage = &*self.engine.storage;
-        let owner = current_owner(storage, token());
+    fn identity(&self) -> Identity {
+        let object = &self.spec.object;
+        Identity {
+            endpoint: self.engine.source.endpoint().to_owned(),
+            bucket: object.bucket.clone(),
+            key: object.key.clone(),
+            version_id: object.version_id.clone(),
+            url: object.url.clone(),
+            object: (&self.probed.pin.fingerprint).into(),
+            destination: path_text(&self.places.destination),
+        }
+    }
+
+    fn create_journal_at(&self, path: &Path) -> io::Result<Option<Journal>> {
+        let storage = &self.engine.storage;
+        let owner = current_owner(&**storage, token());
+        let (nonce, proof) = (self.places.token, self.places.locks_are_proof);
         let mode = create_mode(self.places.access);
-        Journal::create(storage, path, identity, owner, fastrand::u64(..), mode)
+        Journal::create(storage, path, &self.identity(), owner, nonce, mode, proof)
     }
 
     /// A file that the caller named is a journal from the first moment on, or the next run could not tell that it is ours.
-    fn create_named(&self, path: &Path, identity: &Identity) -> io::Result<Option<Journal>> {
-        let (storage, unnamed) = (&*self.engine.storage, unnamed(path));
-        if let Locked::Ours(_) = open_locked(storage, &unnamed, OpenMode::Existing)? {
-            // A run was killed before it could give it its name.
-            storage.remove(&unnamed)?;
-        }
-        let Some(journal) = self.create_journal_at(&unnamed, identity)? else {
+    fn create_named(&self, path: &Path) -> io::Result<Option<Journal>> {
+        let storage = &self.engine.storage;
+        let unnamed = self.unnamed(path)?;
+        let Some(journal) = self.create_journal_at(&unnamed)? else {
             return Ok(None);
         };
-        let named = journal.named(storage, path)?;
+        let named = journal.named(&**storage, path)?;
         // Only now it shows where a file system takes two names for one.
         if storage.follow(&self.places.destination)?.map(|stat| stat.id) == Some(named.id()?) {
             storage.remove(path)?;
@@ -435,6 +518,21 @@ impl Preparation {
             return Err(io::Error::new(io::ErrorKind::InvalidInput, reason));
         }
         Ok(Some(named))
+    }
+
+    /// Where a named journal is written first.
+    fn unnamed(&self, path: &Path) -> io::Result<PathBuf> {
+        if !self.places.locks_are_proof
+            && let Some(own) = self.places.next_journal()
+        {
+            return Ok(own);
+        }
+        let (storage, unnamed) = (&*self.engine.storage, unnamed(path));
+        if let Locked::Ours(_) = open_locked(storage, &unnamed, OpenMode::Existing)? {
+            // A run was killed before it could give it its name.
+            storage.remove(&unnamed)?;
+        }
+        Ok(unnamed)
     }
 }
 

@@ -1,26 +1,32 @@
-//! Keeps the journal: records what tasks report, beats its heart, lets go of it. Without a journal it does nothing.
+//! Keeps the journal: records what tasks report, renews its lease, lets go of it. Without a journal it does nothing.
 
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use super::blocking;
+use super::heart::Heart;
 use crate::coverage::Coverage;
-use crate::error::Error;
-use crate::journal::format::Record;
-use crate::journal::{Journal, Ownership};
+use crate::error::{Error, Shown};
+use crate::journal::Journal;
+use crate::journal::format::{Owner, Record};
 use crate::short_work::ShortWork;
-use crate::storage::Stat;
+use crate::storage::{Stat, Storage};
 
 /// Writes the journal from async code: one small write at a time.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(super) struct Recorder {
     journal: Option<Journal>,
+    heart: Option<Heart>,
     records: ShortWork,
 }
 
 impl Recorder {
     pub(super) fn new(journal: Option<Journal>, records: ShortWork) -> Self {
-        Self { journal, records }
+        Self {
+            heart: journal.as_ref().map(|journal| Heart::start(journal.lease())),
+            journal,
+            records,
+        }
     }
 
     /// Where the journal is, if there is one.
@@ -50,24 +56,56 @@ impl Recorder {
         self.put_back(journal, "read the checkpoint", claims).map(Some)
     }
 
-    /// Gives a sign of life; tells if somebody else has the checkpoint by now.
-    pub(super) async fn beat(&mut self) -> Result<Ownership, Error> {
-        let beaten = self.write(Journal::beat).await?;
-        Ok(beaten.unwrap_or(Ownership::Ours))
+    /// Who has taken the checkpoint over; for ever if nobody does. Cancel safe.
+    pub(super) async fn taken(&mut self) -> Box<Owner> {
+        match &mut self.heart {
+            Some(heart) => heart.taken().await,
+            None => std::future::pending().await,
+        }
     }
 
-    /// Lets go of the journal. With the temporary file's looks, the next run may believe it without reading.
-    pub(super) async fn release(&mut self, temporary: Option<Stat>) -> Result<(), Error> {
-        let Some(stat) = temporary else {
-            // Left as "running": who looks at it next can't tell us from a process that died, and reads back.
-            return Ok(());
-        };
-        self.write(move |journal| journal.release(stat)).await.map(|_| ())
+    /// Removes the journal, unless its name is another owner's by now. Only then its lock is given back: who waits for
+    /// it finds nothing, and never a journal that is about to go. Blocks.
+    pub(super) fn remove(&mut self, storage: &dyn Storage) {
+        self.give_away(|path| storage.remove(path));
     }
 
-    /// Closes the journal, which gives its lock back.
-    pub(super) fn close(&mut self) {
-        self.journal = None;
+    /// Lets `give` move or remove the journal, unless its name is another owner's by now. Blocks.
+    pub(super) fn give_away<T>(&mut self, give: impl FnOnce(&Path) -> io::Result<T>) -> Option<T> {
+        self.heart = None;
+        let journal = self.journal.take()?;
+        let given = journal.lease().other_owner().and_then(|other| match other {
+            None => give(journal.path()).map(Some),
+            Some(_) => Ok(None),
+        });
+        given.unwrap_or_else(|error| {
+            let path = Shown(journal.path());
+            tracing::warn!(target: "tosget::checkpoint", %path, %error, "a journal was left behind");
+            None
+        })
+    }
+
+    /// Makes the records durable.
+    pub(super) async fn sync(&mut self) -> Result<(), Error> {
+        self.write(|journal| journal.sync()).await.map(|_| ())
+    }
+
+    /// Lets go of the journal in order: with the metadata of a temporary file that was synced, the next run can trust it
+    /// without reading it.
+    pub(super) async fn release(&mut self, temporary: Stat) -> Result<(), Error> {
+        self.write(move |journal| journal.release(temporary))
+            .await
+            .map(|_| ())
+    }
+
+    /// Notes that what the system has in memory of the temporary file may not reach the disk.
+    pub(super) async fn doubt(&mut self) -> Result<(), Error> {
+        self.write(Journal::doubt).await.map(|_| ())
+    }
+
+    /// Notes that all is well again.
+    pub(super) async fn trust(&mut self) -> Result<(), Error> {
+        self.write(Journal::trust).await.map(|_| ())
     }
 
     async fn write<T: Send + Unpin + 'static>(

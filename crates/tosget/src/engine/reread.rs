@@ -2,7 +2,8 @@
 //! back from the disk, and held against the CRCs of what was received.
 
 use super::prepare::Session;
-use super::{Spec, blocking, canceled};
+use super::seal::Synced;
+use super::{Spec, canceled};
 use crate::error::{Error, ErrorKind, Shown};
 use crate::events::Narrator;
 
@@ -29,7 +30,7 @@ impl Session {
         }
         let message = format!(
             "{} does not read back as it was written, each time in {MOST_ROUNDS}",
-            Shown(&self.places.temporary)
+            Shown(self.scratch.file.path())
         );
         let error = Error::new(ErrorKind::Disk, message)
             .with_hint("check the disk, or find out which program writes to the file");
@@ -39,15 +40,15 @@ impl Session {
     /// What is read from here on comes from the disk, where the system can be made to.
     async fn let_go_of_memory(mut self: Box<Self>, spec: &Spec) -> Result<Box<Self>, Error> {
         let file = self.scratch.file.clone();
-        let let_go = tokio::select! {
-            biased;
-            () = spec.cancel.canceled() => return Err(self.give_up(spec, canceled(), false).await),
-            let_go = blocking(move || file.let_go_of_memory()) => let_go,
-        };
-        if let Err(error) = let_go {
-            self.set_journal_aside().await;
-            return Err(error);
+        let sync = move || file.let_go_of_memory();
+        match self.sync_until(sync, spec.cancel.canceled()).await {
+            Synced::Done(()) => self.recorder.trust().await.map(|()| self),
+            Synced::NotBegun(error) => Err(self.give_up(spec, error, false).await),
+            Synced::Abandoned => Err(self.give_up(spec, canceled(), true).await),
+            Synced::Failed(error) => {
+                self.set_journal_aside().await;
+                Err(error)
+            }
         }
-        Ok(self)
     }
 }

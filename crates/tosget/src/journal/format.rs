@@ -20,7 +20,7 @@ const VERSION: u32 = 1;
 // The fixed part of the header: offsets and lengths in bytes.
 const VERSION_AT: usize = 8;
 const IDENTITY_LEN_AT: usize = 12;
-const NONCE_AT: usize = 16;
+pub(super) const NONCE_AT: usize = 16;
 const HEADER_CRC_AT: usize = 24;
 /// Where the owner block stands. It ends before byte 512, so that a write of it stays within one disk sector.
 pub(crate) const OWNER_AT: u64 = 256;
@@ -338,6 +338,9 @@ pub(crate) struct OwnerBlock {
 pub(crate) enum OwnerState {
     /// The owner is at work, or died.
     Running,
+    /// The disk failed, or was being synced when the owner ended: the system may have bytes in memory that it could not write, and
+    /// may have told so already. They are to be read from the disk itself.
+    Doubted,
     /// The owner let go in order, and this is how it left the temporary file.
     Released(Seal),
 }
@@ -364,6 +367,7 @@ impl From<Stat> for Seal {
 
 const RUNNING: u32 = 1;
 const RELEASED: u32 = 2;
+const DOUBTED: u32 = 3;
 
 impl OwnerBlock {
     pub(crate) fn encode(&self) -> [u8; OWNER_LEN] {
@@ -378,6 +382,7 @@ impl OwnerBlock {
         put(&mut bytes, 64, truncated(&owner.host, HOST_LEN).as_bytes());
         let state = match self.state {
             OwnerState::Running => RUNNING,
+            OwnerState::Doubted => DOUBTED,
             OwnerState::Released(seal) => {
                 put(&mut bytes, 120, &seal.id.device.to_le_bytes());
                 put(&mut bytes, 128, &seal.id.inode.to_le_bytes());
@@ -401,6 +406,7 @@ impl OwnerBlock {
         }
         let state = match u32_at(bytes, 44)? {
             RUNNING => OwnerState::Running,
+            DOUBTED => OwnerState::Doubted,
             RELEASED => OwnerState::Released(Seal {
                 id: FileId {
                     device: u64_at(bytes, 120)?,

@@ -4,6 +4,7 @@
 //! segment is one small write, whatever the size of the object. All calls block.
 
 pub(crate) mod format;
+mod lease;
 mod owner;
 #[cfg(any(test, fuzzing))]
 pub(crate) mod properties;
@@ -16,9 +17,11 @@ use crate::coverage::Coverage;
 use crate::storage::{FileId, Locked, OpenMode, Stat, Storage, StoredFile, open_locked};
 
 use format::{
-    Damage, Header, Identity, MAX_HEADER_LEN, OWNER_AT, OWNER_LEN, Owner, OwnerBlock, OwnerState, RECORD_LEN,
-    Record, decode_header, encode_header,
+    Damage, Header, Identity, MAX_HEADER_LEN, OWNER_AT, Owner, OwnerBlock, OwnerState, RECORD_LEN, Record,
+    decode_header, encode_header,
 };
+use lease::read_owner;
+pub(crate) use lease::{Lease, Ownership, owner_at};
 pub(crate) use owner::{Liveness, current_owner, liveness};
 
 /// Claims are joined up to this many bytes: what is read back at a time, and what one bad byte can cost.
@@ -43,16 +46,7 @@ pub(crate) struct Journal {
     size: u64,
     records_at: u64,
     next_index: u64,
-    owner: Owner,
-    beat: u64,
-}
-
-/// Whether we still own the checkpoint.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum Ownership {
-    Ours,
-    /// Somebody took it over: locks lie on some network file systems.
-    TakenBy(Box<Owner>),
+    lease: Arc<Lease>,
 }
 
 impl Journal {
@@ -60,21 +54,22 @@ impl Journal {
     ///
     /// The header is made durable, so that a power cut costs the newest records at most.
     pub(crate) fn create(
-        storage: &dyn Storage,
+        storage: &Arc<dyn Storage>,
         path: &Path,
         identity: &Identity,
         owner: Owner,
         nonce: u64,
         mode: OpenMode,
+        locks_are_proof: bool,
     ) -> io::Result<Option<Self>> {
-        let file = match open_locked(storage, path, mode) {
+        let file = match open_locked(&**storage, path, mode) {
             Ok(Locked::Ours(file)) => file,
             Ok(Locked::Held | Locked::Absent) => return Ok(None),
             Err(error) if error.kind() == io::ErrorKind::AlreadyExists => return Ok(None),
             Err(error) => return Err(error),
         };
         let block = OwnerBlock {
-            owner: owner.clone(),
+            owner,
             beat: 0,
             state: OwnerState::Running,
         };
@@ -82,27 +77,23 @@ impl Journal {
         let header = encode_header(identity, nonce, &block).ok_or_else(too_long)?;
         file.write_at(&header, 0)?;
         file.sync()?;
-        let records_at = header.len() as u64;
         Ok(Some(Self {
+            lease: Arc::new(Lease::new(storage, &file, path, block, !locks_are_proof, nonce)),
             file,
             path: path.to_owned(),
             nonce,
             size: identity.object_size(),
-            records_at,
+            records_at: header.len() as u64,
             next_index: 0,
-            owner,
-            beat: 0,
         }))
     }
 
     /// Gives the journal the name that it was made for, which nobody must have yet.
-    pub(crate) fn named(mut self, storage: &dyn Storage, path: &Path) -> io::Result<Self> {
+    pub(crate) fn named(self, storage: &dyn Storage, path: &Path) -> io::Result<Self> {
         if storage.stat(path)?.is_some() {
             return Err(io::ErrorKind::AlreadyExists.into());
         }
-        storage.rename(&self.path, path)?;
-        path.clone_into(&mut self.path);
-        Ok(self)
+        self.rename(storage, path)
     }
 
     /// Appends records in one write.
@@ -122,23 +113,29 @@ impl Journal {
         replay(&*self.file, self.records_at, self.nonce, self.size).map(|replayed| replayed.claims)
     }
 
-    /// Gives a sign of life, after making sure that nobody took the checkpoint over.
-    pub(crate) fn beat(&mut self) -> io::Result<Ownership> {
-        if let Some(other) = read_owner(&*self.file)?
-            .map(|block| block.owner)
-            .filter(|other| other.token != self.owner.token)
-        {
-            return Ok(Ownership::TakenBy(Box::new(other)));
-        }
-        self.beat += 1;
-        self.write_owner(OwnerState::Running)?;
-        Ok(Ownership::Ours)
+    /// Makes the records durable.
+    pub(crate) fn sync(&self) -> io::Result<()> {
+        self.file.sync()
     }
 
-    /// Lets go in order: `temporary` is how the temporary file looks after the last write to it.
+    /// Lets go in order: `temporary` is how the temporary file looks after the last write to it, and a sync.
     pub(crate) fn release(&mut self, temporary: Stat) -> io::Result<()> {
-        self.beat += 1;
-        self.write_owner(OwnerState::Released(temporary.into()))
+        self.lease.set_state(OwnerState::Released(temporary.into()))
+    }
+
+    /// Notes that what the system has in memory of the temporary file may not reach the disk.
+    pub(crate) fn doubt(&mut self) -> io::Result<()> {
+        self.lease.set_state(OwnerState::Doubted)
+    }
+
+    /// Takes back a [doubt](Self::doubt).
+    pub(crate) fn trust(&mut self) -> io::Result<()> {
+        self.lease.set_state(OwnerState::Running)
+    }
+
+    /// The right to write it, which is to be renewed.
+    pub(crate) fn lease(&self) -> &Arc<Lease> {
+        &self.lease
     }
 
     pub(crate) fn id(&self) -> io::Result<FileId> {
@@ -149,13 +146,13 @@ impl Journal {
         &self.path
     }
 
-    fn write_owner(&self, state: OwnerState) -> io::Result<()> {
-        let block = OwnerBlock {
-            owner: self.owner.clone(),
-            beat: self.beat,
-            state,
-        };
-        self.file.write_at(&block.encode(), OWNER_AT)
+    /// Gives the journal this name, in place of the one that has it.
+    pub(crate) fn rename(mut self, storage: &dyn Storage, to: &Path) -> io::Result<Self> {
+        storage.rename(&self.path, to)?;
+        self.path = to.to_owned();
+        let lease = Arc::get_mut(&mut self.lease).expect("nobody renews it yet");
+        to.clone_into(&mut lease.path);
+        Ok(self)
     }
 }
 
@@ -233,26 +230,31 @@ impl FoundJournal {
         Ok(())
     }
 
-    /// Who owns it now, read anew: to see whether the owner's heart beats.
-    pub(crate) fn owner_now(&self) -> io::Result<Option<OwnerBlock>> {
-        read_owner(&*self.file)
-    }
-
     /// Takes the journal over and goes on with it. `None` if its header can't be used.
-    pub(crate) fn adopt(self, owner: Owner) -> io::Result<Option<Journal>> {
+    pub(crate) fn adopt(
+        self,
+        storage: &Arc<dyn Storage>,
+        owner: Owner,
+        locks_are_proof: bool,
+    ) -> io::Result<Option<Journal>> {
         let Ok(header) = self.header else { return Ok(None) };
-        let beat = self.last_owner.map_or(0, |block| block.beat) + 1;
-        let journal = Journal {
+        let block = OwnerBlock {
+            owner,
+            beat: self.last_owner.map_or(0, |block| block.beat),
+            state: OwnerState::Running,
+        };
+        let synced = !locks_are_proof;
+        let lease = Lease::new(storage, &self.file, &self.path, block, synced, header.nonce);
+        let mut journal = Journal {
             file: self.file,
             path: self.path,
             nonce: header.nonce,
             size: header.identity.object_size(),
             records_at: header.records_at,
             next_index: self.next_index,
-            owner,
-            beat,
+            lease: Arc::new(lease),
         };
-        journal.write_owner(OwnerState::Running)?;
+        journal.trust()?;
         Ok(Some(journal))
     }
 }
@@ -297,12 +299,6 @@ fn replay(file: &dyn StoredFile, records_at: u64, nonce: u64, size: u64) -> io::
             return Ok(replayed);
         }
     }
-}
-
-fn read_owner(file: &dyn StoredFile) -> io::Result<Option<OwnerBlock>> {
-    let mut bytes = [0; OWNER_LEN];
-    let len = file.read_at(&mut bytes, OWNER_AT)?;
-    Ok(OwnerBlock::decode(&bytes[..len]))
 }
 
 #[cfg(test)]

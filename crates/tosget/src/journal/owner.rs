@@ -3,10 +3,36 @@
 //! The file lock answers that where locks are honest. On some network file systems everybody gets the lock, so the
 //! journal carries its owner as well.
 
+use std::collections::BTreeSet;
 use std::fs;
+use std::sync::{Mutex, PoisonError};
 
 use super::format::{Owner, OwnerBlock, OwnerState};
 use crate::storage::Storage;
+
+/// The owners that are alive in this process.
+static ALIVE: Mutex<BTreeSet<[u8; 16]>> = Mutex::new(BTreeSet::new());
+
+/// Keeps an owner alive in the eyes of this process's other downloads.
+#[derive(Debug)]
+pub(super) struct Alive([u8; 16]);
+
+impl Alive {
+    pub(super) fn new(owner: &Owner) -> Self {
+        alive(|tokens| tokens.insert(owner.token));
+        Self(owner.token)
+    }
+}
+
+impl Drop for Alive {
+    fn drop(&mut self) {
+        alive(|tokens| tokens.remove(&self.0));
+    }
+}
+
+fn alive<T>(work: impl FnOnce(&mut BTreeSet<[u8; 16]>) -> T) -> T {
+    work(&mut ALIVE.lock().unwrap_or_else(PoisonError::into_inner))
+}
 
 /// What can be said of a checkpoint's last owner by somebody who got its lock.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -34,22 +60,31 @@ pub(crate) fn current_owner(storage: &dyn Storage, token: [u8; 16]) -> Owner {
 
 /// Judges the last owner as `me` sees it.
 pub(crate) fn liveness(me: &Owner, last: &OwnerBlock) -> Liveness {
-    judge(me, last, process_started)
+    judge(me, last, process_started, |token| {
+        alive(|tokens| tokens.contains(token))
+    })
 }
 
-fn judge(me: &Owner, last: &OwnerBlock, started: impl Fn(u32) -> Option<u64>) -> Liveness {
+fn judge(
+    me: &Owner,
+    last: &OwnerBlock,
+    started: impl Fn(u32) -> Option<u64>,
+    is_ours: impl Fn(&[u8; 16]) -> bool,
+) -> Liveness {
     let other = &last.owner;
     let same_boot = me.boot_id != [0; 16] && me.boot_id == other.boot_id;
     let pid_means_the_same = same_boot && me.pid_namespace != 0 && me.pid_namespace == other.pid_namespace;
     match last.state {
         OwnerState::Released(_) => Liveness::Gone,
-        // Within one process the lock does not lie: a second opening of the same file would not have got it.
-        OwnerState::Running if pid_means_the_same && other.pid == me.pid => Liveness::Gone,
-        OwnerState::Running if pid_means_the_same => {
-            let alive = started(other.pid).is_some_and(|started| started == other.process_started);
+        _ if pid_means_the_same => {
+            let alive = if other.pid == me.pid && other.process_started == me.process_started {
+                is_ours(&other.token)
+            } else {
+                started(other.pid).is_some_and(|started| started == other.process_started)
+            };
             if alive { Liveness::Alive } else { Liveness::Gone }
         }
-        OwnerState::Running => Liveness::Unknown,
+        OwnerState::Running | OwnerState::Doubted => Liveness::Unknown,
     }
 }
 
@@ -105,9 +140,9 @@ mod tests {
     #[test]
     fn a_running_process_of_this_machine_is_alive_and_a_reused_pid_is_not_it() {
         let block = running(other_process());
-        assert_eq!(judge(&owner(), &block, |_| Some(80)), Liveness::Alive);
-        assert_eq!(judge(&owner(), &block, |_| Some(81)), Liveness::Gone);
-        assert_eq!(judge(&owner(), &block, |_| None), Liveness::Gone);
+        assert_eq!(judge(&owner(), &block, |_| Some(80), |_| false), Liveness::Alive);
+        assert_eq!(judge(&owner(), &block, |_| Some(81), |_| false), Liveness::Gone);
+        assert_eq!(judge(&owner(), &block, |_| None, |_| false), Liveness::Gone);
     }
 
     #[test]
@@ -116,12 +151,18 @@ mod tests {
             boot_id: [3; 16],
             ..other_process()
         };
-        assert_eq!(judge(&owner(), &running(elsewhere), |_| None), Liveness::Unknown);
+        assert_eq!(
+            judge(&owner(), &running(elsewhere), |_| None, |_| false),
+            Liveness::Unknown
+        );
         let contained = Owner {
             pid_namespace: 1,
             ..other_process()
         };
-        assert_eq!(judge(&owner(), &running(contained), |_| None), Liveness::Unknown);
+        assert_eq!(
+            judge(&owner(), &running(contained), |_| None, |_| false),
+            Liveness::Unknown
+        );
     }
 
     #[test]
@@ -141,7 +182,7 @@ mod tests {
             beat: 1,
             state: OwnerState::Released(seal),
         };
-        assert_eq!(judge(&owner(), &block, |_| Some(80)), Liveness::Gone);
+        assert_eq!(judge(&owner(), &block, |_| Some(80), |_| false), Liveness::Gone);
     }
 
     #[cfg(target_os = "linux")]

@@ -6,10 +6,10 @@ use std::sync::Arc;
 use std::time::SystemTime;
 
 use super::format::{
-    Identity, ObjectRecord, Owner, OwnerBlock, OwnerState, RECORD_LEN, Record, decode_header, encode_header,
-    lay_out_header, seal_record,
+    Identity, OWNER_LEN, ObjectRecord, Owner, OwnerBlock, OwnerState, RECORD_LEN, Record, decode_header,
+    encode_header, lay_out_header, seal_record,
 };
-use super::{CLAIM_LIMIT, FoundJournal, MAX_HEADER_LEN, MOST_CLAIMS, OWNER_AT, OWNER_LEN};
+use super::{CLAIM_LIMIT, FoundJournal, MAX_HEADER_LEN, MOST_CLAIMS, OWNER_AT};
 use crate::checksum::Crc64;
 use crate::coverage::{Coverage, Segment, Standing};
 use crate::object::Fingerprint;
@@ -250,6 +250,10 @@ impl StoredFile for MemoryFile {
     }
 
     fn set_access(&self, _access: Access) -> io::Result<()> {
+        Err(io::ErrorKind::Unsupported.into())
+    }
+
+    fn unlock(&self) -> io::Result<()> {
         Err(io::ErrorKind::Unsupported.into())
     }
 

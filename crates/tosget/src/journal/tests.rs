@@ -9,6 +9,10 @@ use crate::coverage::{Segment, Standing};
 use crate::range::ByteRange;
 use crate::storage::SystemStorage;
 
+fn storage() -> Arc<dyn Storage> {
+    Arc::new(SystemStorage)
+}
+
 struct Folder(tempfile::TempDir);
 
 impl Folder {
@@ -22,12 +26,13 @@ impl Folder {
 
     fn create(&self) -> Journal {
         Journal::create(
-            &SystemStorage,
+            &storage(),
             &self.path(),
             &identity(),
             owner(),
             42,
             OpenMode::CreateNew,
+            true,
         )
         .expect("writable")
         .expect("nobody else")
@@ -68,7 +73,10 @@ fn what_was_recorded_is_claimed_by_the_next_run_and_it_can_go_on() {
     drop(journal);
     let found = folder.found();
     assert_eq!(ranges(&found), [(0, 10), (30, 40)]);
-    let mut journal = found.adopt(owner()).expect("writable").expect("a good header");
+    let mut journal = found
+        .adopt(&storage(), owner(), true)
+        .expect("writable")
+        .expect("a good header");
     journal.append(&[landed(50, 60)]).expect("written");
     drop(journal);
     assert_eq!(ranges(&folder.found()), [(0, 10), (30, 40), (50, 60)]);
@@ -137,7 +145,10 @@ fn a_torn_tail_is_dropped_and_overwritten() {
         .expect("cut");
     let found = folder.found();
     assert_eq!((ranges(&found), found.dropped), (vec![(0, 10)], 1));
-    let mut journal = found.adopt(owner()).expect("writable").expect("a good header");
+    let mut journal = found
+        .adopt(&storage(), owner(), true)
+        .expect("writable")
+        .expect("a good header");
     journal.append(&[landed(50, 60)]).expect("written");
     drop(journal);
     let found = folder.found();
@@ -157,8 +168,8 @@ fn a_second_opener_is_told_who_holds_the_journal() {
 #[test]
 fn an_owner_whose_checkpoint_was_taken_over_notices_at_its_next_beat() {
     let folder = Folder::new();
-    let mut journal = folder.create();
-    assert_eq!(journal.beat().expect("written"), Ownership::Ours);
+    let journal = folder.create();
+    assert_eq!(journal.lease().beat().expect("written"), Ownership::Ours);
     let thief = Owner {
         token: [8; 16],
         ..owner()
@@ -173,7 +184,10 @@ fn an_owner_whose_checkpoint_was_taken_over_notices_at_its_next_beat() {
         .open(&folder.path(), OpenMode::Existing)
         .expect("there");
     file.write_at(&block.encode(), OWNER_AT).expect("written");
-    assert_eq!(journal.beat().expect("read"), Ownership::TakenBy(Box::new(thief)));
+    assert_eq!(
+        journal.lease().beat().expect("read"),
+        Ownership::TakenBy(Box::new(thief))
+    );
 }
 
 #[test]

@@ -3,6 +3,8 @@
 //! All calls block. Tests put storages behind it that fail at the nth call or forget what was not synced.
 
 mod lacks;
+#[cfg(unix)]
+mod locks;
 mod system;
 
 use std::fmt;
@@ -48,6 +50,10 @@ pub(crate) trait Storage: Send + Sync + fmt::Debug {
         Ok(None)
     }
 
+    /// Whether a lock on a file of `directory` proves that nobody else has it, on this machine or on another one. False where
+    /// that is not known: on network file systems, and where locks are granted to everybody.
+    fn locks_are_proof(&self, directory: &Path) -> bool;
+
     /// Makes the names in a directory durable.
     fn sync_dir(&self, path: &Path) -> io::Result<()>;
 }
@@ -66,7 +72,8 @@ pub(crate) trait StoredFile: Send + Sync + fmt::Debug {
     /// Reserves space for the first `len` bytes, so that a full disk is known now and not at the end.
     fn allocate(&self, len: u64) -> io::Result<Allocation>;
 
-    /// Makes the file's content and length durable.
+    /// Makes the file's content and length durable. An error may be that of an earlier write which was acknowledged, and
+    /// is told once: what was written since the last successful call may be lost.
     fn sync(&self) -> io::Result<()>;
 
     /// Has the system forget what it keeps of the file in memory, as far as it is on the disk. Where it can't, or there is
@@ -81,6 +88,9 @@ pub(crate) trait StoredFile: Send + Sync + fmt::Debug {
 
     /// Takes the exclusive lock without waiting. False if somebody else has it.
     fn try_lock(&self) -> io::Result<bool>;
+
+    /// Gives the lock back while the file stays open: for an owner that leaves a call behind which has not returned.
+    fn unlock(&self) -> io::Result<()>;
 
     /// What the open file is, wherever its name points by now.
     fn stat(&self) -> io::Result<Stat>;

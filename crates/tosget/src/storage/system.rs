@@ -94,6 +94,17 @@ impl Storage for SystemStorage {
     }
 
     #[cfg(unix)]
+    fn locks_are_proof(&self, directory: &Path) -> bool {
+        super::locks::are_proof(directory)
+    }
+
+    /// Windows refuses to open a file twice where sharing is not allowed, on its own shares as well.
+    #[cfg(not(unix))]
+    fn locks_are_proof(&self, _directory: &Path) -> bool {
+        true
+    }
+
+    #[cfg(unix)]
     fn sync_dir(&self, path: &Path) -> io::Result<()> {
         match uninterrupted(|| File::open(path)) {
             Ok(file) => Directory(file).sync(),
@@ -203,10 +214,8 @@ fn largest_file() -> u64 {
 /// process's. For the same reason a child must not give it back.
 impl Drop for SystemFile {
     fn drop(&mut self) {
-        if *self.locked_by.get_mut() == process::id() {
-            // Where it fails, closing the file comes right after it.
-            let _ = self.file.unlock();
-        }
+        // Where it fails, closing the file comes right after it.
+        let _ = self.unlock();
     }
 }
 
@@ -351,6 +360,13 @@ impl StoredFile for SystemFile {
             }
             other => other,
         }
+    }
+
+    fn unlock(&self) -> io::Result<()> {
+        if self.locked_by.swap(0, Ordering::Relaxed) == process::id() {
+            self.file.unlock()?;
+        }
+        Ok(())
     }
 
     fn stat(&self) -> io::Result<Stat> {
@@ -645,6 +661,9 @@ mod tests {
         }
         fn remove(&self, path: &Path) -> io::Result<()> {
             SystemStorage.remove(path)
+        }
+        fn locks_are_proof(&self, directory: &Path) -> bool {
+            SystemStorage.locks_are_proof(directory)
         }
         fn boot_id(&self) -> Option<[u8; 16]> {
             SystemStorage.boot_id()

@@ -185,6 +185,10 @@ impl Storage for FaultyStorage {
         SystemStorage.remove(path)
     }
 
+    fn locks_are_proof(&self, directory: &Path) -> bool {
+        SystemStorage.locks_are_proof(directory)
+    }
+
     fn boot_id(&self) -> Option<[u8; 16]> {
         SystemStorage.boot_id()
     }
@@ -259,6 +263,10 @@ impl StoredFile for FaultyFile {
     fn try_lock(&self) -> io::Result<bool> {
         self.fuse.burn()?;
         self.file.try_lock()
+    }
+
+    fn unlock(&self) -> io::Result<()> {
+        self.file.unlock()
     }
 
     fn stat(&self) -> io::Result<Stat> {

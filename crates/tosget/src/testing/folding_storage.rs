@@ -49,6 +49,10 @@ impl Storage for FoldingStorage {
         SystemStorage.remove(&self.on_disk(path))
     }
 
+    fn locks_are_proof(&self, directory: &Path) -> bool {
+        SystemStorage.locks_are_proof(directory)
+    }
+
     fn boot_id(&self) -> Option<[u8; 16]> {
         SystemStorage.boot_id()
     }

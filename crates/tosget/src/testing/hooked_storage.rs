@@ -88,6 +88,10 @@ impl Storage for HookedStorage {
         SystemStorage.remove(path)
     }
 
+    fn locks_are_proof(&self, directory: &Path) -> bool {
+        SystemStorage.locks_are_proof(directory)
+    }
+
     fn boot_id(&self) -> Option<[u8; 16]> {
         SystemStorage.boot_id()
     }
@@ -155,6 +159,10 @@ impl StoredFile for HookedFile {
     fn try_lock(&self) -> io::Result<bool> {
         (self.hook)(Call::Lock, &self.path)?;
         self.file.try_lock()
+    }
+
+    fn unlock(&self) -> io::Result<()> {
+        self.file.unlock()
     }
 
     fn stat(&self) -> io::Result<Stat> {

@@ -74,6 +74,10 @@ impl Storage for VoidStorage {
         SystemStorage.remove(path)
     }
 
+    fn locks_are_proof(&self, directory: &Path) -> bool {
+        SystemStorage.locks_are_proof(directory)
+    }
+
     fn boot_id(&self) -> Option<[u8; 16]> {
         SystemStorage.boot_id()
     }
@@ -144,6 +148,10 @@ impl StoredFile for VoidFile {
 
     fn try_lock(&self) -> io::Result<bool> {
         self.file.try_lock()
+    }
+
+    fn unlock(&self) -> io::Result<()> {
+        self.file.unlock()
     }
 
     fn stat(&self) -> io::Result<Stat> {

@@ -144,7 +144,8 @@ impl Bench {
             pid_namespace: 1,
             host: "elsewhere".into(),
         };
-        let created = Journal::create(&SystemStorage, path, &identity, owner, 42, OpenMode::CreateNew);
+        let mode = OpenMode::CreateNew;
+        let created = Journal::create(&self.storage, path, &identity, owner, 42, mode, true);
         let mut journal = created.expect("writable").expect("nobody else");
         let record = |&(start, end, crc)| {
             let range = ByteRange::new(start, end).expect("not empty");

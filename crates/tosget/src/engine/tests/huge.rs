@@ -57,14 +57,9 @@ fn leave_checkpoint(folder: &Path, storage: &VoidStorage, done: u64) {
         destination: path_text(&places.destination),
     };
     let path = places.journal.expect("wanted");
-    let created = Journal::create(
-        storage,
-        &path,
-        &identity,
-        current_owner(storage, [7; 16]),
-        4711,
-        OpenMode::CreateNew,
-    );
+    let owner = current_owner(storage, [7; 16]);
+    let shared: Arc<dyn Storage> = Arc::new(storage.clone());
+    let created = Journal::create(&shared, &path, &identity, owner, 4711, OpenMode::CreateNew, true);
     let mut journal = created.expect("created").expect("nobody else has it");
     let groups = (0..done.div_ceil(8)).flat_map(|group| ORDER.map(|place| group * 8 + place));
     let records: Vec<Record> = groups.filter(|&part| part < done).map(record).collect();

@@ -7,6 +7,7 @@ mod huge;
 mod mending;
 mod mtime;
 mod outages;
+mod owners;
 mod restarts;
 mod same;
 mod schedules;

@@ -66,6 +66,8 @@ struct Schedule {
     file_work: FileWork,
     /// Every content that the object ever had; the last one is served.
     contents: Vec<Vec<u8>>,
+    /// The disk has lost writes that it had acknowledged, and may report it with any later call.
+    lossy: bool,
     /// Bytes may have been altered on the wire where nothing could notice it before the end.
     altered_unnoticed: bool,
 }
@@ -113,6 +115,7 @@ impl Schedule {
             disk,
             source: Arc::new(source),
             contents: vec![content],
+            lossy: false,
             altered_unnoticed: false,
         }
     }
@@ -124,6 +127,7 @@ impl Schedule {
             self.between_calls();
         }
         self.source.follow(|_, _| Verdict::Serve);
+        self.disk.drop_what_is_lost();
         let result = self.download(self.spec()).await;
         result.unwrap_or_else(|error| panic!("nothing disturbs this call, and it fails: {error:?}"));
         let file = self.disk.read(destination()).expect("the destination is there");
@@ -138,6 +142,10 @@ impl Schedule {
         self.follow_a_random_script();
         let spec = self.random_spec();
         let disturbance = self.random_disturbance();
+        if self.random.u32(..5) == 0 {
+            self.lossy = true;
+            self.disk.lose_writes_from(self.random.u64(..150));
+        }
         let result = match disturbance {
             Disturbance::Nothing => Some(self.download(spec).await),
             Disturbance::Cancel { after, is_abort } => {
@@ -160,6 +168,7 @@ impl Schedule {
                 }
             }
         };
+        self.disk.keep_writes();
         if let Some(Err(error)) = &result {
             self.assert_is_clear(error, disturbance);
         }
@@ -182,6 +191,9 @@ impl Schedule {
             .into_iter()
             .filter(|name| name != destination())
             .collect();
+        if self.random.bool() {
+            self.disk.drop_what_is_lost();
+        }
         match self.random.u32(..12) {
             0 if !own.is_empty() => {
                 let path = &own[self.random.usize(..own.len())];
@@ -322,6 +334,7 @@ impl Schedule {
             ErrorKind::Network | ErrorKind::Server | ErrorKind::Protocol | ErrorKind::ObjectChanged => true,
             ErrorKind::Canceled => matches!(disturbance, Disturbance::Cancel { .. }),
             ErrorKind::Verification => self.altered_unnoticed,
+            ErrorKind::Disk => self.lossy,
             _ => false,
         };
         assert!(is_expected, "{disturbance:?} ends in {error:?}");

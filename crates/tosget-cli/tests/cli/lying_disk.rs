@@ -1,0 +1,106 @@
+//! A disk that says it has what it has not, and locks that everybody gets.
+
+use rustix::process::Signal;
+
+use crate::odd_system::OddSystem;
+use crate::stage::{BUCKET, MIB, Ran, Stage, assert_is_big_object};
+
+const SIZE: u64 = 96 * MIB;
+const GET: [&str; 6] = ["get", "tos://bkt/big", "--part-size", "2MiB", "--task-num", "4"];
+
+/// Writes beyond 30 MiB are acknowledged and dropped; a sync, or a write beyond 60 MiB, tells.
+fn over_quota(stage: &Stage) -> OddSystem<'_> {
+    OddSystem::new(stage)
+        .rule("write EDQUOT @62914560 tosget-part")
+        .rule("write drop @31457280 tosget-part")
+        .rule("fsync EDQUOT * tosget-part")
+}
+
+/// The next run, on a disk that has room again, brings the object.
+fn assert_next_run_is_right(stage: &Stage) {
+    stage.full_speed();
+    stage.run(&GET).ends_with(0);
+    assert_is_big_object(&stage.path("big"), SIZE);
+    assert_eq!(stage.files(), ["big"]);
+}
+
+#[test]
+fn writes_that_were_acknowledged_and_lost_are_fetched_again_by_the_next_run() {
+    let stage = Stage::with_big_object(SIZE);
+    let odd = over_quota(&stage);
+    odd.run(&GET).ends_with(1).says("uota");
+    assert!(!stage.path("big").exists());
+    assert_next_run_is_right(&stage);
+}
+
+#[test]
+fn an_interruption_seals_nothing_that_the_disk_lost() {
+    for signal in [Signal::INT, Signal::TERM, Signal::HUP] {
+        let stage = Stage::with_big_object(SIZE);
+        stage.slow_down(48 * MIB);
+        let odd = over_quota(&stage);
+        let running = odd.start(&GET);
+        stage.wait_until_sent(42 * MIB);
+        running.signal(signal);
+        running.wait().ends_with(130);
+        assert_next_run_is_right(&stage);
+    }
+}
+
+#[test]
+fn a_sync_that_was_left_behind_by_a_cancel_vouches_for_nothing() {
+    let stage = Stage::with_big_object(SIZE);
+    let odd = OddSystem::new(&stage)
+        .rule("write drop @31457280 tosget-part")
+        .rule("fsync wait5000 * tosget-part");
+    let running = odd.start(&GET);
+    crate::stage::wait_until("the last sync", || {
+        odd.uses().iter().any(|used| used.starts_with("fsync"))
+    });
+    running.signal(Signal::INT);
+    running.wait().ends_with(130);
+    assert!(!stage.path("big").exists());
+    assert_next_run_is_right(&stage);
+}
+
+#[test]
+fn of_three_that_start_together_one_succeeds_also_where_everybody_gets_every_lock() {
+    for (size, rounds) in [(24 * MIB, 6), (MIB / 4, 4), (0, 2)] {
+        for _ in 0..rounds {
+            let stage = Stage::new();
+            stage
+                .emulator
+                .put_virtual(BUCKET, "big", size, crate::stage::SEED);
+            let odd = OddSystem::new(&stage).rule("flock drop *");
+            let started = [(); 3].map(|()| odd.start(&GET));
+            let ended = started.map(|running| running.wait());
+            assert!(ended.iter().any(|ran| ran.code == Some(0)), "{ended:?}");
+            assert!(ended.iter().all(is_winner_or_told), "{ended:?}");
+            assert_is_big_object(&stage.path("big"), size);
+            assert_eq!(stage.files(), ["big"]);
+        }
+    }
+}
+
+fn is_winner_or_told(ran: &Ran) -> bool {
+    matches!(ran.code, Some(0 | 5))
+}
+
+#[test]
+fn what_a_killed_run_left_is_gone_on_with_where_everybody_gets_every_lock() {
+    let stage = Stage::with_big_object(SIZE);
+    stage.slow_down(48 * MIB);
+    let odd = OddSystem::new(&stage).rule("flock drop *");
+    for _ in 0..2 {
+        let before = stage.sent();
+        let running = odd.start(&GET);
+        stage.wait_until_sent(before + 24 * MIB);
+        running.kill();
+    }
+    stage.full_speed();
+    let ran = odd.run(&[&GET[..], &["--json"]].concat()).ends_with(0);
+    let resumed = ran.json()["bytes_resumed"].as_u64().expect("a number");
+    assert!(resumed >= 32 * MIB, "{resumed}");
+    assert_is_big_object(&stage.path("big"), SIZE);
+    assert_eq!(stage.files(), ["big"]);
+}
