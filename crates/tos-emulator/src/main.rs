@@ -4,13 +4,21 @@ use std::error::Error;
 use std::fs;
 use std::io;
 use std::net::SocketAddr;
+use std::os::fd::AsFd;
 use std::path::PathBuf;
 use std::process::ExitCode;
+use std::sync::RwLock;
+use std::thread;
+use std::time::Duration;
 
 use clap::Parser;
+use tokio::runtime::{self, Runtime};
 use tokio::signal::ctrl_c;
 use tokio::signal::unix::{SignalKind, signal};
 use tos_emulator::{Builder, Emulator, FaultRule};
+
+/// Two for polling, three for signals, one to be woken by, and some to listen and to serve with.
+const FILES_NEEDED: usize = 10;
 
 /// A local TOS server for demos and tests
 ///
@@ -94,7 +102,11 @@ struct Arguments {
 }
 
 fn main() -> ExitCode {
-    match run(Arguments::parse()) {
+    let arguments = Arguments::parse();
+    let ran = runtime()
+        .map_err(Into::into)
+        .and_then(|runtime| runtime.block_on(run(arguments)));
+    match ran {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("tos-emulator: {error}");
@@ -103,7 +115,40 @@ fn main() -> ExitCode {
     }
 }
 
-#[tokio::main]
+/// A runtime, or an error that names what the system refuses: tokio panics where it can't start a thread, or open what it needs for
+/// signals.
+fn runtime() -> io::Result<Runtime> {
+    let files = (0..FILES_NEEDED).map(|_| io::stderr().as_fd().try_clone_to_owned());
+    files
+        .collect::<io::Result<Vec<_>>>()
+        .map_err(|error| io::Error::other(format!("too few files may be open, see ulimit -n: {error}")))?;
+    let workers = thread::available_parallelism().map_or(1, usize::from);
+    // Files are read and written by one thread more.
+    spare_threads(workers + 1).map_err(|error| {
+        io::Error::other(format!("too few threads may be started, see ulimit -u: {error}"))
+    })?;
+    runtime::Builder::new_multi_thread()
+        .worker_threads(workers)
+        .enable_all()
+        .build()
+}
+
+/// Starts so many threads for a moment.
+fn spare_threads(count: usize) -> io::Result<()> {
+    let all_there = RwLock::new(());
+    thread::scope(|scope| {
+        let _held = all_there.write();
+        let wait = || drop(all_there.read());
+        (0..count).try_for_each(|_| thread::Builder::new().spawn_scoped(scope, wait).map(drop))
+    })?;
+    // The system counts them for a moment longer.
+    let are_there = || fs::read_dir("/proc/self/task").is_ok_and(|tasks| tasks.count() > 1);
+    (0..100)
+        .take_while(|_| are_there())
+        .for_each(|_| thread::sleep(Duration::from_micros(200)));
+    Ok(())
+}
+
 async fn run(arguments: Arguments) -> Result<(), Box<dyn Error>> {
     let emulator = arguments.into_builder()?.start().await?;
     println!("{}", emulator.endpoint());

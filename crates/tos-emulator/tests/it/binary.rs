@@ -158,3 +158,37 @@ fn what_cannot_be_is_told_on_stderr() {
     assert!(run(&["--tls-cert", "x"]).contains("--tls-key"));
     assert!(run(&["--custom-domain", "x"]).contains("HOST=BUCKET"));
 }
+
+#[cfg(target_os = "linux")]
+#[test]
+fn with_too_few_files_it_serves_or_names_the_limit() {
+    for files in 4..=20 {
+        let binary = env!("CARGO_BIN_EXE_tos-emulator");
+        let started = Command::new("prlimit")
+            .args([&format!("--nofile={files}"), binary, "--listen", "127.0.0.1:0"])
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn();
+        let Ok(mut child) = started else {
+            eprintln!("skipped: there is no prlimit");
+            return;
+        };
+        let mut url = String::new();
+        let stdout = child.stdout.as_mut().expect("a pipe");
+        BufReader::new(stdout)
+            .read_line(&mut url)
+            .expect("a line, or its end");
+        // One that serves would go on for ever; one that does not has ended.
+        let _ = child.kill();
+        let ended = child.wait_with_output().expect("it ends");
+        let said = String::from_utf8_lossy(&ended.stderr);
+        assert!(!said.contains("panicked"), "{files}: {said}");
+        assert!(
+            url.starts_with("http://")
+                || said.contains("ulimit -n")
+                || said.contains("os error 24")
+                || said.contains("Error 24"),
+            "{files}: {said}"
+        );
+    }
+}
