@@ -4,8 +4,10 @@ use std::error::Error as StdError;
 use std::sync::Arc;
 
 use pyo3::prelude::*;
-use tokio::task::spawn_blocking;
+use tokio::sync::oneshot;
 use tosget::{Credentials, CredentialsFuture, CredentialsProvider};
+
+use crate::process::aside;
 
 /// Calls a Python callable for access key, secret key and token (or nothing) before each attempt.
 #[derive(Clone, Debug)]
@@ -33,6 +35,11 @@ impl CredentialsProvider for PythonCredentials {
     fn credentials(&self) -> CredentialsFuture<'_> {
         let provider = self.clone();
         // Waiting for the interpreter's lock, or for the user's code, must not hold up the runtime's threads.
-        Box::pin(async move { spawn_blocking(move || provider.call()).await?.map(Some) })
+        let (tell, answer) = oneshot::channel();
+        aside(move || {
+            // Whoever asked may have gone away.
+            let _ = tell.send(provider.call());
+        });
+        Box::pin(async move { answer.await?.map(Some) })
     }
 }

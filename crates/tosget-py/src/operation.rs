@@ -14,7 +14,7 @@ use tokio::task::AbortHandle;
 use tosget::{CancelHook, DataTransferStatus, DataTransferType, Progress, TosClient};
 
 use crate::items::{Item, Snapshot};
-use crate::process::Owned;
+use crate::process::{Owned, aside};
 use crate::request::{Download, Head};
 
 /// A download or a question under way. One that is dropped is canceled, and its checkpoint is kept.
@@ -76,7 +76,7 @@ impl Operation {
     ) -> PyResult<Self> {
         let (wants_progress, wants_events) = (request.wants_progress, request.wants_events);
         let (hook, progress) = (CancelHook::new(), Progress::new());
-        let mailbox = Arc::new(Mailbox::new(runtime.clone()));
+        let mailbox = Arc::new(Mailbox::new());
         let mut request = request
             .into_request(py)?
             .with_cancel_hook(hook.clone())
@@ -105,7 +105,7 @@ impl Operation {
     }
 
     pub(crate) fn head(py: Python<'_>, client: TosClient, runtime: &Handle, request: Head) -> PyResult<Self> {
-        let mailbox = Arc::new(Mailbox::new(runtime.clone()));
+        let mailbox = Arc::new(Mailbox::new());
         let request = request.into_request(py)?;
         let question = run(runtime, &mailbox, async move {
             match client.head_object(request).await {
@@ -171,8 +171,6 @@ impl Drop for Running {
 struct Mailbox {
     state: Mutex<State>,
     changed: Condvar,
-    /// Where the callback is called, since that has to wait for the interpreter's lock.
-    runtime: Handle,
 }
 
 #[derive(Default)]
@@ -184,11 +182,10 @@ struct State {
 }
 
 impl Mailbox {
-    fn new(runtime: Handle) -> Self {
+    fn new() -> Self {
         Self {
             state: Mutex::default(),
             changed: Condvar::new(),
-            runtime,
         }
     }
 
@@ -234,7 +231,7 @@ impl Mailbox {
     }
 
     fn call(&self, callback: Arc<Py<PyAny>>) {
-        self.runtime.spawn_blocking(move || {
+        aside(move || {
             // An event loop that is closed raises, and an interpreter that shuts down is not there: nobody waits any more.
             Python::try_attach(|py| callback.call0(py).map(drop).unwrap_or_default());
         });

@@ -1,10 +1,12 @@
 //! What belongs to one process. Threads and connections do not survive a fork: a child must neither use what its parent
 //! had nor let go of it, since a lock may have been held by a thread that is not there any more. So it gets its own.
 
+use std::future::pending;
 use std::io;
 use std::mem;
 use std::process;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::thread;
 
 use pyo3::Python;
 use tokio::runtime::{Builder, Handle, Runtime};
@@ -91,12 +93,31 @@ static RUNTIME: PerProcess<Arc<Runtime>> = PerProcess::new();
 /// process ends.
 pub(crate) fn runtime(py: Python<'_>) -> io::Result<Handle> {
     let runtime = RUNTIME.get_or_make(py, || {
-        let runtime = Builder::new_multi_thread()
-            .worker_threads(1)
-            .thread_name("tosget")
-            .enable_all()
-            .build()?;
-        io::Result::Ok(Arc::new(runtime))
+        let runtime = Arc::new(Builder::new_current_thread().enable_all().build()?);
+        let driven = runtime.clone();
+        // A thread of our own: tokio panics where it can't start one.
+        let driver = thread::Builder::new().name("tosget".to_owned());
+        driver.spawn(move || driven.block_on(pending::<()>()))?;
+        io::Result::Ok(runtime)
     })?;
     Ok(runtime.handle().clone())
+}
+
+/// Does work that waits for the interpreter or for the user's code, away from the runtime's threads; where the system refuses a thread,
+/// right here.
+pub(crate) fn aside(work: impl FnOnce() + Send + 'static) {
+    let work = Arc::new(Mutex::new(Some(work)));
+    let take = |work: &Mutex<Option<_>>| work.lock().unwrap_or_else(PoisonError::into_inner).take();
+    let theirs = work.clone();
+    let thread = thread::Builder::new().name("tosget-python".to_owned());
+    let started = thread.spawn(move || {
+        if let Some(work) = take(&theirs) {
+            work();
+        }
+    });
+    if started.is_err()
+        && let Some(work) = take(&work)
+    {
+        work();
+    }
 }

@@ -2,7 +2,6 @@
 //!
 //! Not to be used from async code: a blocking call there would stop the runtime's thread, and tokio panics at it.
 
-use std::io;
 use std::sync::Arc;
 
 use tokio::runtime::Builder;
@@ -10,10 +9,11 @@ use tokio::runtime::Builder;
 use crate::batch::{Batch, BatchResult};
 use crate::config::TosClientBuilder;
 use crate::download::{DownloadFile, HeadObject};
-use crate::error::{Error, ErrorKind, Result};
+use crate::error::{Error, Result};
 use crate::object::HeadObjectOutput;
 use crate::outcome::DownloadFileOutput;
 use crate::presigned::PreSignedUrl;
+use crate::room::spare_descriptors;
 use crate::threads::Unawaited;
 
 /// A client of one endpoint whose calls block. Cheap to clone; clones share connections and threads.
@@ -43,10 +43,9 @@ impl TosClient {
     /// # Errors
     /// As [`TosClientBuilder::build`]; and if the system refuses the files that waiting takes.
     pub fn new(builder: TosClientBuilder) -> Result<Self> {
-        let runtime = Builder::new_current_thread().enable_all().build();
-        let runtime = runtime.map_err(|error: io::Error| {
-            Error::new(ErrorKind::Disk, "could not start the runtime of a client").with_source(error)
-        })?;
+        let runtime = spare_descriptors().and_then(|()| Builder::new_current_thread().enable_all().build());
+        let runtime = runtime
+            .map_err(|error| Error::of_the_system("could not start the runtime of a client", error))?;
         let runtime = Arc::new(Unawaited::new(runtime));
         // Parts of a client may want to know the runtime they are made for.
         let _entered = runtime.enter();

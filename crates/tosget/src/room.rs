@@ -3,6 +3,10 @@
 //! What is known beforehand is not found out by failing: a process that gets no memory is ended by it.
 
 use std::fs;
+use std::io;
+
+#[cfg(unix)]
+use crate::error::shortage::Shortage;
 
 /// Descriptors that are left for others than connections and downloads: the runtime's own, a name server, certificates.
 const SPARE_DESCRIPTORS: usize = 8;
@@ -22,6 +26,26 @@ pub(crate) struct Needs {
     pub(crate) descriptors: usize,
     /// Bytes of address space.
     pub(crate) memory: u64,
+}
+
+/// Makes sure that there are descriptors for a runtime: tokio panics where there are none for its signals.
+#[cfg(unix)]
+pub(crate) fn spare_descriptors() -> io::Result<()> {
+    use std::os::fd::AsFd;
+    /// Two for polling, three for signals, one to be woken by, and one more for whatever is opened meanwhile.
+    const NEEDED: usize = 7;
+    let stderr = io::stderr();
+    let taken = (0..NEEDED).map(|_| stderr.as_fd().try_clone_to_owned());
+    match taken.collect::<io::Result<Vec<_>>>() {
+        // Somebody closed stderr: nothing is known then.
+        Err(error) if Shortage::of_io(&error).is_none() => Ok(()),
+        taken => taken.map(drop),
+    }
+}
+
+#[cfg(not(unix))]
+pub(crate) fn spare_descriptors() -> io::Result<()> {
+    Ok(())
 }
 
 /// How many of `wanted` things there is room for; at least one.

@@ -138,10 +138,10 @@ pub(crate) struct Engine {
 impl Engine {
     async fn download(&self, spec: &Spec, began: Instant) -> Result<DownloadFileOutput, Error> {
         let (places, first_look) = match self.resolve(spec).await? {
-            Resolved::File(places, first_look) => (places, first_look),
+            Resolved::File(places, first_look) => (places, *first_look),
             Resolved::Directory(path) => return self.make_directory(spec, path, began).await,
         };
-        let narrator = Narrator::begin(&spec.listeners, &spec.object, &places, &spec.progress)?;
+        let narrator = Narrator::begin(&spec.listeners, &spec.object, &places, &spec.progress);
         let earlier = Earlier::look(self, spec, &places, first_look).await;
         let result = match earlier {
             Ok(earlier) => {
@@ -251,7 +251,7 @@ impl Engine {
                         whereabouts.found(places.journal.clone());
                         // Here, since what may block costs more to begin than to do.
                         let first_look = Earlier::look_once(&storage, &in_use, &places);
-                        Ok(Resolved::File(places, first_look))
+                        Ok(Resolved::File(places, Box::new(first_look)))
                     }
                 }
             });
@@ -296,7 +296,7 @@ impl Engine {
 
 enum Resolved {
     /// With what is there already.
-    File(Places, Result<Earlier, Error>),
+    File(Places, Box<Result<Earlier, Error>>),
     Directory(PathBuf),
 }
 

@@ -110,6 +110,17 @@ impl Error {
         }
     }
 
+    /// The system refused what a client needs.
+    pub(crate) fn of_the_system(message: &str, source: io::Error) -> Self {
+        let shortage = Shortage::of_io(&source);
+        let mut error = Self::new(ErrorKind::Disk, message).with_source(source);
+        error.0.shortage = shortage;
+        match shortage {
+            Some(shortage) => error.with_hint(shortage.hint()),
+            None => error,
+        }
+    }
+
     /// The last attempt of something failed; `doing` says of what, such as "read [0, 5) of tos://b/k from …".
     pub(crate) fn from_attempt(doing: &str, attempts: u32, error: AttemptError) -> Self {
         let tries = if attempts > 1 {

@@ -2,6 +2,7 @@
 //! waits for them.
 
 use std::fmt;
+use std::future::poll_fn;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -16,7 +17,7 @@ use super::stream::StreamEnd;
 use super::{DownloadEvent, DownloadEventType, DownloadEvents, DownloadPart};
 use crate::data_transfer::{DataTransferStatus, DataTransferType};
 use crate::destination::Places;
-use crate::error::{Error, ErrorKind, Result};
+use crate::error::Error;
 use crate::object::ObjectId;
 use crate::progress::Progress;
 
@@ -129,9 +130,9 @@ impl Narrator {
         object: &ObjectId,
         places: &Places,
         progress: &Progress,
-    ) -> Result<Self> {
+    ) -> Self {
         let is_called = listeners.transfer.is_some() || listeners.events.is_some();
-        let calls = is_called.then(|| Calls::begin(listeners, progress)).transpose()?;
+        let calls = is_called.then(|| Calls::begin(listeners, progress));
         let template = DownloadEvent {
             event_type: DownloadEventType::CreateTempFileSucceed,
             error: None,
@@ -143,11 +144,11 @@ impl Narrator {
             temp_file_path: places.temporary.as_path().into(),
             download_part: None,
         };
-        Ok(Self {
+        Self {
             template,
             stream: listeners.stream.clone(),
             calls,
-        })
+        }
     }
 
     pub(crate) fn tell(&self, event_type: DownloadEventType) {
@@ -217,11 +218,11 @@ impl Narrator {
 }
 
 impl Calls {
-    fn begin(listeners: &Listeners, progress: &Progress) -> Result<Self> {
+    fn begin(listeners: &Listeners, progress: &Progress) -> Self {
         let queue = Arc::new(Queue::new());
         let call_began = Arc::new(Mutex::new(None));
         let (ending, ended) = watch::channel(());
-        let mut caller = Caller {
+        let caller = || Caller {
             transfer: listeners.transfer.clone(),
             transfer_interval: listeners.transfer_interval,
             events: listeners.events.clone(),
@@ -230,24 +231,25 @@ impl Calls {
             running: None,
             last_look: Instant::now(),
         };
-        let incoming = queue.clone();
+        let (mut on_a_thread, incoming, until_its_end) = (caller(), queue.clone(), ending.clone());
         let thread = thread::Builder::new().name("tosget-listener".to_owned());
         let started = thread.spawn(move || {
-            caller.run(&incoming);
-            drop(ending);
+            on_a_thread.run(&incoming);
+            drop(until_its_end);
         });
-        started.map_err(|error| {
-            Error::new(
-                ErrorKind::Disk,
-                "could not start the thread that calls the listeners",
-            )
-            .with_source(error)
-        })?;
-        Ok(Self {
+        if let Err(error) = started {
+            tracing::warn!(target: "tosget::download", %error, "no thread for the listeners, which are called between other work");
+            let (mut in_a_task, incoming) = (caller(), queue.clone());
+            tokio::spawn(async move {
+                in_a_task.run_between(&incoming).await;
+                drop(ending);
+            });
+        }
+        Self {
             queue,
             call_began,
             ended,
-        })
+        }
     }
 
     fn is_stuck(&self) -> bool {
@@ -289,6 +291,20 @@ impl Caller {
                 Next::Told(told) => self.told(told),
                 Next::Nothing => {}
                 Next::Closed => return,
+            }
+            if self.last_look.elapsed() >= self.transfer_interval {
+                self.look_at_progress();
+            }
+        }
+    }
+
+    /// The same where the system refuses a thread: a slow listener holds up others then, which is better than no download.
+    async fn run_between(&mut self, queue: &Queue<Told>) {
+        loop {
+            match timeout(self.patience(), poll_fn(|context| queue.poll_next(context))).await {
+                Ok(Some(told)) => self.told(told),
+                Ok(None) => return,
+                Err(_elapsed) => {}
             }
             if self.last_look.elapsed() >= self.transfer_interval {
                 self.look_at_progress();
@@ -381,5 +397,48 @@ impl Caller {
 
     fn note_call(&self, began: Option<Instant>) {
         *self.call_began.lock().unwrap_or_else(PoisonError::into_inner) = began;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// As where the system refuses a thread.
+    #[tokio::test]
+    async fn without_a_thread_listeners_are_called_all_the_same() {
+        let told = Arc::new(Mutex::new(Vec::new()));
+        let heard = told.clone();
+        let listener = move |status: DataTransferStatus| {
+            heard
+                .lock()
+                .expect("not poisoned")
+                .push((status.data_transfer_type, status.consumed_bytes));
+        };
+        let mut caller = Caller {
+            transfer: Some(Arc::new(Mutex::new(listener))),
+            transfer_interval: Duration::from_millis(1),
+            events: None,
+            progress: Progress::new(),
+            call_began: Arc::default(),
+            running: None,
+            last_look: Instant::now(),
+        };
+        let queue = Queue::new();
+        queue.push(Told::Started {
+            consumed: 0,
+            total: 7,
+        });
+        queue.push(Told::Succeeded);
+        queue.close();
+        caller.run_between(&queue).await;
+        assert_eq!(
+            *told.lock().expect("not poisoned"),
+            [
+                (DataTransferType::Started, 0),
+                (DataTransferType::Rw, 7),
+                (DataTransferType::Succeed, 7)
+            ]
+        );
     }
 }
