@@ -229,8 +229,8 @@ impl TosClientBuilder {
 
     /// PEM file of certificate authorities to trust besides the system's.
     ///
-    /// The system's are those that OpenSSL would use (`SSL_CERT_FILE` and `SSL_CERT_DIR` included); where there are
-    /// none at all, a built-in copy of Mozilla's list.
+    /// The system's are those that OpenSSL would use: a file and directories, which `SSL_CERT_FILE` and `SSL_CERT_DIR` replace, each its
+    /// own; where there are none at all, a built-in copy of Mozilla's list.
     pub fn ca_file(mut self, path: impl Into<PathBuf>) -> Self {
         self.tls.ca_file = Some(path.into());
         self
@@ -277,7 +277,7 @@ impl TosClientBuilder {
             .as_ref()
             .is_some_and(|site| site.endpoint.scheme() == Scheme::Https)
         {
-            tls.config()?;
+            tls.load()?;
         }
         let settings = Settings {
             timeouts: self.timeouts,
@@ -432,7 +432,7 @@ impl ClientParts {
     /// Reads what is at a URL, over the client's connections and without its credentials.
     pub(crate) fn url_source(&self, url: GivenUrl) -> CallResult<Arc<dyn Source>> {
         if url.is_https() {
-            self.tls.config().map_err(ConfigError::from)?;
+            self.tls.load().map_err(ConfigError::from)?;
         }
         let source = UrlSource::new(url, Arc::clone(&self.transport), self.range_crc);
         Ok(Arc::new(source))

@@ -54,3 +54,35 @@ fn a_custom_domain_stands_for_its_bucket_and_a_proxy_leads_there() {
         "{asked:#?}"
     );
 }
+
+/// OpenSSL reads a file and directories, and each variable replaces its own place only.
+#[test]
+fn a_variable_for_authorities_adds_what_it_names_and_is_named_where_that_is_not_enough() {
+    let certificates = TempDir::new().expect("a directory");
+    let stage = Stage::with(|builder| builder.tls_self_signed(certificates.path()));
+    stage.emulator.put_object(BUCKET, "k", "content");
+    let (own, empty) = (
+        TempDir::new().expect("a directory"),
+        TempDir::new().expect("a directory"),
+    );
+    let ca = own.path().join("ca.pem");
+    std::fs::copy(certificates.path().join("ca.pem"), &ca).expect("copied");
+    let stat = |variables: &[(&str, &std::path::Path)]| {
+        let mut command = stage.command(&["stat", "tos://bkt/k"]);
+        command.env_remove("SSL_CERT_FILE").env_remove("SSL_CERT_DIR");
+        run(command.envs(variables.iter().copied()))
+    };
+    stat(&[("SSL_CERT_FILE", &ca)]).ends_with(0);
+    stat(&[("SSL_CERT_DIR", own.path())]).ends_with(0);
+    stat(&[("SSL_CERT_FILE", &ca), ("SSL_CERT_DIR", empty.path())]).ends_with(0);
+    let nowhere = std::path::Path::new("/nowhere/at/all");
+    stat(&[("SSL_CERT_FILE", nowhere), ("SSL_CERT_DIR", own.path())]).ends_with(0);
+    stat(&[("SSL_CERT_FILE", &ca), ("SSL_CERT_DIR", nowhere)]).ends_with(0);
+    for variable in ["SSL_CERT_FILE", "SSL_CERT_DIR"] {
+        let ran = stat(&[(variable, nowhere)]).ends_with(1);
+        ran.says(&format!("{variable} names /nowhere/at/all, which can't be read"));
+        ran.says("invalid peer certificate");
+    }
+    let ran = stat(&[("SSL_CERT_DIR", empty.path())]).ends_with(1);
+    ran.says("which holds no authority");
+}

@@ -104,14 +104,16 @@ impl Connector {
 
     async fn secure(&self, tcp: TcpStream, peer: &Uri) -> Result<Stream, ConnectFailure> {
         let name = authority(peer);
-        let config = self
+        let loaded = self
             .tls
-            .config()
+            .load()
             .map_err(|error| ConnectFailure::tls(&name, error))?;
         let server = server_name(peer).map_err(|error| ConnectFailure::tls(&name, error))?;
         let began = Instant::now();
-        let tls = TlsConnector::from(config).connect(server, tcp).await;
-        let tls = tls.map_err(|error| ConnectFailure::handshake(&name, error))?;
+        let tls = TlsConnector::from(loaded.config.clone())
+            .connect(server, tcp)
+            .await;
+        let tls = tls.map_err(|error| ConnectFailure::handshake(&name, error, loaded.note.as_deref()))?;
         tracing::trace!(
             target: TARGET,
             host = %name,

@@ -69,10 +69,16 @@ impl ConnectFailure {
     }
 
     /// What a failed handshake was: the peer's certificate or protocol, or the network underneath.
-    pub(super) fn handshake(peer: &str, error: io::Error) -> Self {
-        if rustls_error(&error).is_none() {
-            return Self::connect(peer, error);
-        }
+    /// `note` is what the environment says of whom to trust.
+    pub(super) fn handshake(peer: &str, error: io::Error, note: Option<&str>) -> Self {
+        let error = match (rustls_error(&error), note) {
+            (None, _) => return Self::connect(peer, error),
+            (Some(rustls::Error::InvalidCertificate(why)), Some(note)) => {
+                let told = format!("{}; {note}", rustls::Error::InvalidCertificate(why.clone()));
+                return Self::tls(peer, told);
+            }
+            (Some(_), _) => error,
+        };
         Self::Tls {
             peer: peer.to_owned(),
             source: Shared(Arc::new(error)),

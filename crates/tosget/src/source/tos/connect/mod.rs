@@ -4,6 +4,7 @@
 //! downloads are for.
 
 mod addresses;
+mod authorities;
 mod census;
 mod connection;
 mod connector;

@@ -7,8 +7,10 @@ use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, Server
 use rustls::crypto::{CryptoProvider, ring};
 use rustls::pki_types::pem::{self, PemObject};
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName, UnixTime};
-use rustls::{ClientConfig, DigitallySignedStruct, RootCertStore, SignatureScheme};
+use rustls::{ClientConfig, DigitallySignedStruct, SignatureScheme};
 use thiserror::Error;
+
+use super::authorities::Authorities;
 
 /// Whom to trust and who we are.
 #[derive(Clone, Debug)]
@@ -23,13 +25,16 @@ pub(crate) struct TlsSettings {
 
 impl TlsSettings {
     /// Reads the files and the system's authorities, now and once.
-    pub(crate) fn load(&self) -> Result<ClientConfig, TlsError> {
+    pub(crate) fn load(&self) -> Result<Loaded, TlsError> {
         let provider = Arc::new(ring::default_provider());
         let builder = ClientConfig::builder_with_provider(Arc::clone(&provider))
             .with_safe_default_protocol_versions()
             .map_err(TlsError::Refused)?;
+        let mut note = None;
         let builder = if self.verify {
-            builder.with_root_certificates(self.roots()?)
+            let authorities = self.authorities()?;
+            note = authorities.note;
+            builder.with_root_certificates(authorities.roots)
         } else {
             let verifier = Arc::new(AcceptAnyone(provider));
             builder.dangerous().with_custom_certificate_verifier(verifier)
@@ -41,58 +46,55 @@ impl TlsSettings {
             None => builder.with_no_client_auth(),
         };
         config.alpn_protocols = vec![b"http/1.1".to_vec()];
-        Ok(config)
+        Ok(Loaded {
+            config: Arc::new(config),
+            note,
+        })
     }
 
-    fn roots(&self) -> Result<RootCertStore, TlsError> {
-        let mut roots = system_roots();
+    fn authorities(&self) -> Result<Authorities, TlsError> {
+        let mut authorities = Authorities::of_system();
         if let Some(path) = &self.ca_file {
             for certificate in certificates(path)? {
-                roots.add(certificate).map_err(TlsError::Refused)?;
+                let added = authorities.roots.add(certificate);
+                added.map_err(TlsError::Refused)?;
             }
         }
-        Ok(roots)
+        Ok(authorities)
     }
+}
+
+/// What was read.
+#[derive(Clone, Debug)]
+pub(crate) struct Loaded {
+    pub(super) config: Arc<ClientConfig>,
+    /// What the environment says of whom to trust.
+    pub(super) note: Option<String>,
 }
 
 /// TLS for one client, set up when it is first needed: who speaks plain HTTP need not read certificates.
 #[derive(Debug)]
 pub(crate) struct Tls {
     settings: TlsSettings,
-    config: OnceLock<Arc<ClientConfig>>,
+    loaded: OnceLock<Loaded>,
 }
 
 impl Tls {
     pub(crate) fn new(settings: TlsSettings) -> Self {
         Self {
             settings,
-            config: OnceLock::new(),
+            loaded: OnceLock::new(),
         }
     }
 
     /// The configuration; the files are read at the first call that succeeds, and no more.
-    pub(crate) fn config(&self) -> Result<Arc<ClientConfig>, TlsError> {
-        if let Some(config) = self.config.get() {
-            return Ok(Arc::clone(config));
+    pub(crate) fn load(&self) -> Result<&Loaded, TlsError> {
+        if let Some(loaded) = self.loaded.get() {
+            return Ok(loaded);
         }
-        let config = Arc::new(self.settings.load()?);
-        Ok(Arc::clone(self.config.get_or_init(|| config)))
+        let loaded = self.settings.load()?;
+        Ok(self.loaded.get_or_init(|| loaded))
     }
-}
-
-/// The system's authorities, or Mozilla's where the system has none (bare containers).
-fn system_roots() -> RootCertStore {
-    let mut roots = RootCertStore::empty();
-    let found = rustls_native_certs::load_native_certs();
-    for error in &found.errors {
-        tracing::debug!(target: "tosget::connection", %error, "an authority of the system can't be read");
-    }
-    roots.add_parsable_certificates(found.certs);
-    if roots.is_empty() {
-        tracing::debug!(target: "tosget::connection", "the system has no authorities: using the built-in list");
-        roots.extend(webpki_roots::TLS_SERVER_ROOTS.iter().cloned());
-    }
-    roots
 }
 
 fn certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>, TlsError> {
