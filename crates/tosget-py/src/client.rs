@@ -25,6 +25,7 @@ struct Settings {
     connect_timeout: f64,
     idle_timeout: f64,
     max_retry_count: Option<u32>,
+    retry_for: Option<f64>,
     max_connections: usize,
     enable_crc: bool,
     enable_verify_ssl: bool,
@@ -62,6 +63,9 @@ impl Settings {
         }
         if let Some(count) = self.max_retry_count {
             builder = builder.max_retry_count(count);
+        }
+        if let Some(time) = self.retry_for {
+            builder = builder.retry_for(seconds(time));
         }
         if let Some(file) = self.ca_file {
             builder = builder.ca_file(file);

@@ -167,6 +167,7 @@ def _settings_of(client: Any, bucket: str, dialect: Dialect) -> Settings:
         connect_timeout=float(client.connection_time),
         idle_timeout=float(client.socket_timeout),
         max_retry_count=client.max_retry_count,
+        retry_for=None,
         max_connections=client._connection_pool_size,
         enable_crc=bool(client.enable_crc),
         enable_verify_ssl=bool(verify),

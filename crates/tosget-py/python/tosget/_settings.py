@@ -21,8 +21,7 @@ __all__ = [
     "proxy_url",
 ]
 
-# The official package's number of retries. The engine has two numbers of its own for it: as many for a call's first request,
-# and more for a download that is under way.
+# The official package's number of retries. The engine waits for an outage by time instead, unless another number is asked for.
 DEFAULT_RETRIES = 3
 
 # More settings than this in one client are those of somebody who changes them all the time.
@@ -41,6 +40,8 @@ class Settings:
     connect_timeout: float
     idle_timeout: float
     max_retry_count: int
+    # Seconds that an outage is waited for; the engine's default, if it is not given.
+    retry_for: Optional[float]
     max_connections: int
     enable_crc: bool
     enable_verify_ssl: bool

@@ -67,8 +67,8 @@ class TosClientV2:
     :param region: region to sign for, such as ``cn-beijing``.
     :param security_token: token of temporary keys.
     :param auto_recognize_content_type: about uploads.
-    :param max_retry_count: retries in a row without a byte won (default: 3 for the first request of a call, 10 once the object
-        has been found; the number 3 means this).
+    :param max_retry_count: the most retries in a row without a byte won (default: as many as fit into ``retry_for``; the number 3
+        means this).
     :param request_timeout: used for ``socket_timeout`` where that is not above 0.
     :param max_connections: connections at once; more requests wait (default 1024).
     :param enable_crc: compare the CRC64 of what was downloaded with the object's (default: yes).
@@ -96,6 +96,8 @@ class TosClientV2:
     :param client_crt: PEM file of a certificate to show to the server.
     :param client_key: PEM file of its key.
     :param ca_crt: PEM file of authorities to trust besides the system's.
+    :param retry_for: seconds that an outage is waited for (a server that is not there, 429, 5xx; default 300). Mistakes are told at
+        once.
     """
 
     def __init__(
@@ -132,6 +134,8 @@ class TosClientV2:
         client_crt: Optional[str] = None,
         client_key: Optional[str] = None,
         ca_crt: Optional[str] = None,
+        *,
+        retry_for: Optional[float] = None,
     ) -> None:
         endpoint = endpoint.decode() if isinstance(endpoint, bytes) else str(endpoint)
         endpoint = endpoint.strip()
@@ -153,6 +157,7 @@ class TosClientV2:
             "connect_timeout": float(connection_time if connection_time > 0 else 10),
             "idle_timeout": float(_first_positive(socket_timeout, request_timeout, 30)),
             "max_retry_count": max(0, max_retry_count),
+            "retry_for": None if retry_for is None else max(0.0, float(retry_for)),
             "max_connections": max_connections,
             "enable_crc": bool(enable_crc),
             "enable_verify_ssl": bool(enable_verify_ssl),
