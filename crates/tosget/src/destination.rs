@@ -378,7 +378,7 @@ impl Places {
             let named = self.journal.as_ref().filter(|_| self.journal_is_named);
             let paths = [Some(&self.destination), named].into_iter().flatten();
             let all: Option<Vec<_>> = paths
-                .map(|path| in_use.occupy(storage, physical(storage, path)))
+                .map(|path| in_use.occupy(storage, &physical(storage, path)))
                 .collect();
             *occupied = all.unwrap_or_default();
         }

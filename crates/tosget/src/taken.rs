@@ -44,10 +44,10 @@ impl InUse {
     }
 
     /// Takes a [physical](crate::spelling::physical) path; nothing if it is another's, by whatever spelling.
-    pub(crate) fn occupy(&self, storage: &dyn Storage, path: PathBuf) -> Option<Occupied> {
+    pub(crate) fn occupy(&self, storage: &dyn Storage, path: &Path) -> Option<Occupied> {
         static NUMBERS: AtomicU64 = AtomicU64::new(0);
         // The file system is asked when the list is free again: of two that come at once, the first has the lower number.
-        let folded = folded_path(&path);
+        let folded = folded_path(path);
         let (occupied, others) = {
             let mut all = self.lock();
             let number = NUMBERS.fetch_add(1, Ordering::Relaxed);
@@ -55,13 +55,13 @@ impl InUse {
             let others: Vec<PathBuf> = alike.map(|used| used.path.clone()).collect();
             all.push(Used {
                 number,
-                path: path.clone(),
+                path: path.to_owned(),
                 folded,
             });
             let all = self.clone();
             (Occupied { number, all }, others)
         };
-        let is_free = !others.iter().any(|other| is_one(storage, other, &path));
+        let is_free = !others.iter().any(|other| is_one(storage, other, path));
         is_free.then_some(occupied)
     }
 
@@ -372,7 +372,7 @@ mod tests {
     fn a_path_in_use_is_free_again_when_its_user_has_ended() {
         let folder = folder();
         let (in_use, storage) = (InUse::default(), FoldingStorage::below(folder.path()));
-        let occupy = |name: &str| in_use.occupy(&storage, folder.path().join(name));
+        let occupy = |name: &str| in_use.occupy(&storage, &folder.path().join(name));
         let first = occupy("x").expect("free");
         assert!(occupy("X").is_none() && occupy("x").is_none());
         assert!(occupy("y").is_some());

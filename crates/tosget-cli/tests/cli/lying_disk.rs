@@ -3,7 +3,7 @@
 use rustix::process::Signal;
 
 use crate::odd_system::OddSystem;
-use crate::stage::{BUCKET, MIB, Ran, Stage, assert_is_big_object};
+use crate::stage::{BUCKET, MIB, Ran, Running, Stage, assert_is_big_object};
 
 const SIZE: u64 = 96 * MIB;
 const GET: [&str; 6] = ["get", "tos://bkt/big", "--part-size", "2MiB", "--task-num", "4"];
@@ -73,7 +73,7 @@ fn of_three_that_start_together_one_succeeds_also_where_everybody_gets_every_loc
                 .put_virtual(BUCKET, "big", size, crate::stage::SEED);
             let odd = OddSystem::new(&stage).rule("flock drop *");
             let started = [(); 3].map(|()| odd.start(&GET));
-            let ended = started.map(|running| running.wait());
+            let ended = started.map(Running::wait);
             assert!(ended.iter().any(|ran| ran.code == Some(0)), "{ended:?}");
             assert!(ended.iter().all(is_winner_or_told), "{ended:?}");
             assert_is_big_object(&stage.path("big"), size);
