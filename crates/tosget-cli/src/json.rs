@@ -37,6 +37,8 @@ pub(crate) struct DownloadedJson<'a> {
     elapsed_seconds: f64,
     /// Why the checkpoint of an earlier run was set aside.
     set_aside: Option<&'a str>,
+    /// Why the object was taken in one answer, which can't be gone on with.
+    one_answer: Option<&'a str>,
     object: ObjectJson<'a>,
     exit_code: u8,
 }
@@ -186,6 +188,7 @@ impl Downloaded {
             last_request_id: self.output.last_request_id.as_deref(),
             elapsed_seconds: self.output.elapsed.as_secs_f64(),
             set_aside: self.output.set_aside.as_deref(),
+            one_answer: self.output.one_answer.as_deref(),
             object: object.into(),
             exit_code: 0,
         }

@@ -121,6 +121,10 @@ impl Downloaded {
                 &format!("an earlier checkpoint was set aside: {reason}"),
             );
         }
+        if let Some(reason) = &self.output.one_answer {
+            let message = format!("{reason}: it came in one answer, and could not have been gone on with");
+            console.say(Tone::Advice, "note:", &message);
+        }
         if self.output.restarts > 0 {
             let times = human::count(self.output.restarts, "time", "times");
             let message = format!("the object was replaced during the download, which started over {times}");

@@ -177,6 +177,7 @@ struct Output {
     elapsed: f64,
     verification: &'static str,
     set_aside: Option<String>,
+    one_answer: Option<String>,
     content_crc64: Option<u64>,
 }
 
@@ -200,6 +201,7 @@ impl From<DownloadFileOutput> for Output {
                 _ => "other",
             },
             set_aside: output.set_aside,
+            one_answer: output.one_answer,
             content_crc64: output.content_crc64,
         }
     }

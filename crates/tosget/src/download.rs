@@ -303,6 +303,7 @@ impl DownloadFile {
             object,
             conditions: self.conditions.check()?,
             on_change: self.on_change,
+            one_answer: None,
             terms: Arc::new(Terms {
                 ssec_key: self.ssec_key,
                 traffic_limit,

@@ -35,6 +35,8 @@ pub struct DownloadFileOutput {
     pub verification: Verification,
     /// Why the checkpoint of an earlier call could not be used, if there was one that could not.
     pub set_aside: Option<String>,
+    /// Why the object was taken in one answer, so that it could not have been gone on with, if it was.
+    pub one_answer: Option<String>,
     /// CRC-64/XZ of the file's content; `None` where no file was written (a directory).
     pub content_crc64: Option<u64>,
 }

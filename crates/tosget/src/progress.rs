@@ -117,6 +117,12 @@ impl Progress {
     /// The call goes on with another object, of which nothing is known yet and nothing is there. What counts the call's work
     /// counts on.
     pub(crate) fn start_over(&self) {
+        self.begin_anew();
+        self.0.restarts.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// The same, where it may be the same object.
+    pub(crate) fn begin_anew(&self) {
         let counters = &self.0;
         for counter in [
             &counters.landed,
@@ -128,7 +134,6 @@ impl Progress {
         ] {
             counter.store(0, Ordering::Relaxed);
         }
-        counters.restarts.fetch_add(1, Ordering::Relaxed);
     }
 
     pub(crate) fn begin(&self, total: u64, parts_total: u64) {

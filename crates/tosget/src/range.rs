@@ -13,6 +13,12 @@ pub(crate) struct ByteRange {
 }
 
 impl ByteRange {
+    /// All bytes, however many there are.
+    pub(crate) const ALL: Self = Self {
+        start: 0,
+        end: u64::MAX,
+    };
+
     /// The range `[start, end)`, or `None` where that would be empty or inverted.
     pub(crate) fn new(start: u64, end: u64) -> Option<Self> {
         (start < end).then_some(Self { start, end })
@@ -39,7 +45,10 @@ impl ByteRange {
 
     /// The value of a `Range` request header: inclusive ends, as RFC 9110 section 14.1.2 has them.
     pub(crate) fn to_header(self) -> String {
-        format!("bytes={}-{}", self.start, self.end - 1)
+        match self.end {
+            u64::MAX => format!("bytes={}-", self.start),
+            end => format!("bytes={}-{}", self.start, end - 1),
+        }
     }
 }
 
@@ -104,6 +113,7 @@ mod tests {
     fn the_request_header_has_inclusive_ends() {
         let range = ByteRange::new(1024, 2048).expect("not empty");
         assert_eq!(range.to_header(), "bytes=1024-2047");
+        assert_eq!(ByteRange::ALL.to_header(), "bytes=0-");
     }
 
     #[test]

@@ -18,6 +18,8 @@ pub(crate) struct ResponseHead {
     /// Payload bytes in this body: `X-Tos-Raw-Content-Length` where the body is framed for a range CRC,
     /// else `Content-Length`. `None` for a chunked body.
     pub(crate) payload_length: Option<u64>,
+    /// The body ends when the connection does, however that came about.
+    pub(crate) ends_with_connection: bool,
     /// The content coding that this *transfer* has, without `tos-raw-trailer`, which the body has already undone.
     pub(crate) content_encoding: Option<String>,
     /// The body is followed by the server's CRC64 of exactly this range.

@@ -42,7 +42,8 @@ impl Pin {
 
 /// The range that an answer's body carries: what was asked for, cut at the object's end. `None`: the object is empty.
 ///
-/// Status 200 will do only where it cannot be mistaken: the whole object was asked for anyhow.
+/// Status 200 will do only where it cannot be mistaken: the whole object was asked for anyhow. Where it tells no length, that is
+/// [`ByteRange::ALL`].
 pub(crate) fn answered_range(
     asked: ByteRange,
     head: &ResponseHead,
@@ -69,11 +70,24 @@ fn partial_range(asked: ByteRange, head: &ResponseHead) -> Result<ByteRange, Res
 }
 
 fn whole_range(asked: ByteRange, head: &ResponseHead) -> Result<Option<ByteRange>, ResponseFault> {
-    let size = head.payload_length.ok_or(ResponseFault::NoLength)?;
+    let Some(size) = head.payload_length else {
+        return whole_of_unknown_length(asked, head).map(Some);
+    };
     if asked.start() != 0 || size > asked.end() || size != head.object.content_length {
         return Err(ResponseFault::RangeIgnored);
     }
     Ok(ByteRange::new(0, size))
+}
+
+/// Only who asks for everything can take it. An encoding that is not the object's would show in nothing but a CRC64.
+fn whole_of_unknown_length(asked: ByteRange, head: &ResponseHead) -> Result<ByteRange, ResponseFault> {
+    match &head.content_encoding {
+        _ if asked != ByteRange::ALL => Err(ResponseFault::NoLength),
+        Some(encoding) if head.object.hash_crc64ecma.is_none() => {
+            Err(ResponseFault::Encoded(encoding.clone()))
+        }
+        _ => Ok(ByteRange::ALL),
+    }
 }
 
 fn check_length(head: &ResponseHead, asked: u64) -> Result<(), ResponseFault> {

@@ -68,6 +68,7 @@ fn a_download_is_told_as_one_object() {
             "last_request_id",
             "object",
             "ok",
+            "one_answer",
             "requests",
             "restarts",
             "retries",

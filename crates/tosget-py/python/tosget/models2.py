@@ -115,6 +115,8 @@ class Outcome:
     """``crc64``, or ``size_only`` where the server has no CRC64 or ``enable_crc`` is off."""
     set_aside: Optional[str]
     """Why the checkpoint of an earlier call could not be used, if there was one that could not."""
+    one_answer: Optional[str]
+    """Why the object was taken in one answer, so that it could not have been gone on with, if it was."""
     content_crc64: Optional[int]
     """CRC-64/XZ of the file; ``None`` where no file was written (a directory)."""
 

@@ -37,7 +37,7 @@ impl Session {
         spec: &Spec,
         narrator: &Narrator,
     ) -> Result<Box<Self>, Error> {
-        self.tell_start(narrator);
+        self.tell_start(spec, narrator);
         self.fill_gaps(spec, narrator).await
     }
 
@@ -57,7 +57,28 @@ impl Session {
         }
     }
 
-    fn tell_start(&self, narrator: &Narrator) {
+    /// What all requests of this download share. Tasks tell `reports` what landed.
+    pub(super) fn transfer(&self, spec: &Spec, reports: mpsc::Sender<Report>) -> Transfer {
+        Transfer {
+            source: self.engine.source.clone(),
+            object: spec.object.clone(),
+            terms: spec.terms.clone(),
+            pin: self.pin.clone(),
+            temporary: self.scratch.file.clone(),
+            progress: spec.progress.clone(),
+            limits: Limits {
+                idle: spec.idle,
+                retries: spec.max_retries,
+                report_every: REPORT_EVERY.max(self.pin.fingerprint.size / MOST_REPORTS),
+            },
+            limiter: spec.limiter.clone(),
+            tasks: spec.tasks.clone(),
+            writes: self.engine.file_work.writes.clone(),
+            reports,
+        }
+    }
+
+    pub(super) fn tell_start(&self, spec: &Spec, narrator: &Narrator) {
         let doubtful_bytes = self.doubtful.iter().map(|claim| claim.range.len()).sum();
         let bytes = self.coverage.covered() + doubtful_bytes;
         if let Some(reason) = &self.set_aside {
@@ -71,7 +92,10 @@ impl Session {
                 doubtful_bytes,
             });
         }
-        narrator.transfer_started(bytes, self.pin.fingerprint.size);
+        let has_length = self.pin.fingerprint.size > 0 || spec.one_answer.is_none();
+        if has_length {
+            narrator.transfer_started(bytes, self.pin.fingerprint.size);
+        }
     }
 }
 
@@ -92,23 +116,7 @@ impl<'a> Collecting<'a> {
     fn new(session: &'a mut Session, spec: &'a Spec, narrator: &'a Narrator) -> Self {
         let size = session.pin.fingerprint.size;
         let (tell, reports) = mpsc::channel(REPORTS_WAITING);
-        let transfer = Transfer {
-            source: session.engine.source.clone(),
-            object: spec.object.clone(),
-            terms: spec.terms.clone(),
-            pin: session.pin.clone(),
-            temporary: session.scratch.file.clone(),
-            progress: spec.progress.clone(),
-            limits: Limits {
-                idle: spec.idle,
-                retries: spec.max_retries,
-                report_every: REPORT_EVERY.max(size / MOST_REPORTS),
-            },
-            limiter: spec.limiter.clone(),
-            tasks: spec.tasks.clone(),
-            writes: session.engine.file_work.writes.clone(),
-            reports: tell,
-        };
+        let transfer = session.transfer(spec, tell);
         let mut spoken_for = session.coverage.clone();
         session
             .doubtful

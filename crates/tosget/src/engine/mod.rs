@@ -22,6 +22,7 @@ mod reread;
 mod same;
 mod seal;
 mod start_over;
+mod stream;
 mod whereabouts;
 mod whole;
 mod witness;
@@ -36,6 +37,7 @@ use tracing::Span;
 use crate::cancel::CancelHook;
 use crate::conditions::Conditions;
 use crate::destination::{BadDestination, CheckpointPlace, Destination, Places, resolve};
+use crate::error::attempt::ResponseFault;
 use crate::error::{Error, ErrorKind};
 use crate::events::{DownloadEventType, Listeners, Narrator};
 use crate::limiter::RateLimiter;
@@ -68,6 +70,8 @@ pub(crate) struct Spec {
     pub(crate) conditions: Conditions,
     pub(crate) on_change: OnChange,
     pub(crate) terms: Arc<Terms>,
+    /// Why the object has to come in one answer, where it has to.
+    pub(crate) one_answer: Option<&'static str>,
     pub(crate) file_path: PathBuf,
     pub(crate) part_size: NonZeroU64,
     /// How many tasks may be at work, over all downloads that share this.
@@ -174,6 +178,7 @@ impl Engine {
         began: Instant,
     ) -> Result<DownloadFileOutput, Error> {
         if spec.skip_same
+            && spec.one_answer.is_none()
             && earlier.is_nothing()
             && let Some(output) = self.same(spec, &places, narrator, began).await?
         {
@@ -188,14 +193,31 @@ impl Engine {
             Ok(output) => return Ok(output),
             Err(probed) => probed,
         };
+        let in_one_answer;
+        let spec = if probed.ignores_ranges() {
+            in_one_answer = Spec {
+                one_answer: ResponseFault::RangeIgnored.one_answer(),
+                ..spec.clone()
+            };
+            &in_one_answer
+        } else {
+            spec
+        };
         let prepared = prepare::prepare(self, spec, places, earlier, probed).await;
         match prepared.inspect_err(|error| narrator.tell_failure(CREATE_FAILED, error))? {
             Prepared::AlreadyCommitted(done) => Ok(done.output(spec, narrator, began)),
             Prepared::Ready(session) => {
-                let session = session.collect(spec, narrator).await?;
+                let session = match spec.one_answer {
+                    Some(_) => session.stream(spec, narrator).await?,
+                    None => session.collect(spec, narrator).await?,
+                };
                 let session = session.intact(spec, narrator).await?;
                 let session = session.reread(spec, narrator).await?;
-                let session = session.mend(spec, narrator).await?;
+                let session = match spec.one_answer {
+                    // All of it has been asked for twice already.
+                    Some(_) => session,
+                    None => session.mend(spec, narrator).await?,
+                };
                 narrator.transfer_succeeded();
                 let finished = session.finish(spec, began).await;
                 finished
@@ -219,7 +241,7 @@ impl Engine {
             progress: &Progress::new(),
             tasks: &Tasks::exactly(NonZeroUsize::MIN),
         };
-        question.head().await.map(|head| head.object)
+        question.known().await.map(|head| head.object)
     }
 
     fn question<'a>(&'a self, spec: &'a Spec) -> Question<'a> {
@@ -360,6 +382,7 @@ fn output(
         elapsed: began.elapsed(),
         verification,
         set_aside: None,
+        one_answer: spec.one_answer.map(str::to_owned),
         content_crc64: crc.map(|crc| crc.0),
     }
 }

@@ -459,13 +459,14 @@ impl Preparation {
             .map_err(|error| Error::disk("take over the checkpoint", path, error))
     }
 
-    /// A journal for an object that is worth one.
+    /// A journal for an object that is worth one. What comes in one answer can't be gone on with.
     fn create_journal(&self) -> Result<Option<Journal>, Error> {
         let size = self.probed.pin.fingerprint.size;
         let Some(path) = self
             .places
             .journal
             .as_deref()
+            .filter(|_| self.spec.one_answer.is_none())
             .filter(|_| size > self.spec.part_size.get().min(ALWAYS_KEPT))
         else {
             return Ok(None);

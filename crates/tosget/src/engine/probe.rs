@@ -37,6 +37,11 @@ pub(super) struct Opened {
 }
 
 impl Probed {
+    /// Whether all of a larger object came to a question for its first part: what breaks off can't be gone on with.
+    pub(super) fn ignores_ranges(&self) -> bool {
+        self.opened.is_some() && self.head.status == 200
+    }
+
     /// Tells the log what was found.
     pub(super) fn tell(&self) {
         let Fingerprint {
@@ -71,6 +76,13 @@ pub(super) enum EarlierFits {
 /// Makes the first request, for a first piece that is missing.
 pub(super) async fn probe(engine: &Engine, spec: &Spec, earlier: &Earlier) -> Result<Probed, Error> {
     let question = engine.question(spec);
+    if let Some(reason) = spec.one_answer {
+        let fits = match earlier.is_nothing() {
+            true => EarlierFits::Nothing,
+            false => EarlierFits::Useless(reason.to_owned()),
+        };
+        return probe_fresh(&question, ByteRange::ALL, fits).await;
+    }
     let fits = match earlier.resumable(spec) {
         Ok(None) => EarlierFits::Nothing,
         Err(reason) => EarlierFits::Useless(reason),
@@ -79,7 +91,8 @@ pub(super) async fn probe(engine: &Engine, spec: &Spec, earlier: &Earlier) -> Re
             Err(changed) => EarlierFits::Useless(changed),
         },
     };
-    probe_fresh(&question, spec.part_size, fits).await
+    let first_part = ByteRange::new(0, spec.part_size.get()).expect("a part is not empty");
+    probe_fresh(&question, first_part, fits).await
 }
 
 /// Goes on with an earlier run's object. The inner error says why that object is not there any more.
@@ -142,10 +155,9 @@ async fn probe_pinned(
 
 async fn probe_fresh(
     question: &Question<'_>,
-    part_size: NonZeroU64,
+    asked: ByteRange,
     earlier: EarlierFits,
 ) -> Result<Probed, Error> {
-    let asked = ByteRange::new(0, part_size.get()).expect("a part is not empty");
     let (response, slot) = match question.get(asked, None).await {
         Ok(answered) => answered,
         // No range of an empty object can be satisfied. HEAD says whether that is so.

@@ -74,6 +74,15 @@ pub(super) type Unanswered = (u32, AttemptError);
 impl Question<'_> {
     /// HEAD, for what needs no bytes. Where it is refused without a word, a GET tells why.
     pub(super) async fn head(&self) -> Result<ResponseHead, Error> {
+        self.ask_for_head(false).await
+    }
+
+    /// The same, to be told to the caller: what is empty is looked at twice.
+    pub(super) async fn known(&self) -> Result<ResponseHead, Error> {
+        self.ask_for_head(true).await
+    }
+
+    async fn ask_for_head(&self, doubts_empty: bool) -> Result<ResponseHead, Error> {
         let mut patience = Patience::new(self.retries);
         let mut haste = Haste::new(self.idle);
         loop {
@@ -82,7 +91,7 @@ impl Question<'_> {
             self.progress.requested();
             let asked = Instant::now();
             let error = match self.source.head(request).await {
-                Ok(head) if head.object.content_length > 0 => return Ok(head),
+                Ok(head) if head.object.content_length > 0 || !doubts_empty => return Ok(head),
                 Ok(head) => match self.look_again(&head).await {
                     Ok(()) => return Ok(head),
                     Err(error) => error,
@@ -165,8 +174,12 @@ impl Question<'_> {
             Some(_) => {}
         }
         self.progress.requested();
-        let again = self.source.head(self.head_request(self.first_attempt())).await?;
-        if again.object.content_length == head.object.content_length
+        let has_no_length = answered == Some(ByteRange::ALL);
+        let again = match self.source.head(self.head_request(self.first_attempt())).await {
+            Err(AttemptError::Response(ResponseFault::NoLength)) if has_no_length => return Ok(()),
+            again => again?,
+        };
+        if (has_no_length || again.object.content_length == head.object.content_length)
             && again.object.content_type == head.object.content_type
         {
             return Ok(());

@@ -28,7 +28,7 @@ impl Engine {
         result.inspect(|done| span.in_scope(|| tell(done)))
     }
 
-    async fn run_in_span(&self, spec: Spec) -> Result<DownloadFileOutput, Error> {
+    async fn run_in_span(&self, mut spec: Spec) -> Result<DownloadFileOutput, Error> {
         spec.progress.reset();
         let began = Instant::now();
         let witness = Witness::new(self.source.clone());
@@ -45,7 +45,14 @@ impl Engine {
                     tracing::warn!(target: TARGET, %error, "the object was replaced, starting over");
                     spec.progress.start_over();
                 }
-                Err(error) => return Err(spec.explain(error).about(&spec.object)),
+                Err(error) => match spec.one_answer_after(&error) {
+                    Some(reason) => {
+                        tracing::warn!(target: TARGET, %error, reason, "asking for the object in one answer");
+                        spec.one_answer = Some(reason);
+                        spec.progress.begin_anew();
+                    }
+                    None => return Err(spec.explain(error).about(&spec.object)),
+                },
             }
         }
     }
@@ -81,6 +88,18 @@ impl Spec {
         error.kind() == ErrorKind::ObjectChanged
             && !self.names_one_object()
             && self.progress.snapshot().restarts < self.on_change.most_restarts()
+    }
+
+    /// Why the object can only come in one answer, if that is how the error came about. A checkpoint with most of the object in
+    /// it is worth more: what ignored ranges may be one proxy of many.
+    fn one_answer_after(&self, error: &Error) -> Option<&'static str> {
+        let counts = self.progress.snapshot();
+        let is_kept =
+            error.checkpoint().is_some() && counts.consumed_bytes.saturating_mul(2) >= counts.total_bytes;
+        error
+            .fault()?
+            .one_answer()
+            .filter(|_| self.one_answer.is_none() && !is_kept)
     }
 
     /// Whether the caller asked for one state of the object, so that a new one is of no use.

@@ -148,6 +148,10 @@ pub(crate) enum ResponseFault {
     Encoded(String),
     #[error("the server's CRC64 of the range is {server}, that of the bytes received is {received}")]
     RangeCrc { server: u64, received: u64 },
+    #[error("the server's CRC64 of the object is {server}, that of the bytes received is {received}")]
+    ObjectCrc { server: u64, received: u64 },
+    #[error("nothing tells whether the answer had ended or broke off")]
+    EndUnproven,
     #[error("the answer's {0} can't be read")]
     BadHeader(&'static str),
     #[error("the object is not the one this download began with: its {what} was {before} and is now {now}")]

@@ -220,6 +220,11 @@ impl Error {
         self.0.server.as_ref()
     }
 
+    /// How an answer differed from what was asked for, if that is what failed.
+    pub(crate) fn fault(&self) -> Option<&ResponseFault> {
+        self.0.source.as_deref()?.downcast_ref()
+    }
+
     /// What the user can do about it, where that is known. One line.
     pub fn hint(&self) -> Option<&str> {
         self.0.hint.as_deref()
@@ -297,9 +302,11 @@ fn hint_for_fault(fault: &ResponseFault) -> Option<&'static str> {
         ResponseFault::Unproven { .. } => Some(
             "another server, a proxy or a captive portal answered: log in to the network, or check the endpoint or URL",
         ),
-        ResponseFault::RangeIgnored
-        | ResponseFault::Indistinguishable
-        | ResponseFault::OwnValidatorRefused(_) => Some(
+        ResponseFault::RangeIgnored => Some(
+            "run the same download again later; or without its checkpoint, to have all of it in one answer",
+        ),
+        ResponseFault::NoLength => Some("only a download finds out how long the object is"),
+        ResponseFault::OwnValidatorRefused(_) => Some(
             "what such a server has can only come in one piece: set a part size of at least the object's size",
         ),
         _ => None,

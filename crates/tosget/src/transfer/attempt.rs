@@ -4,7 +4,7 @@ use bytes::Bytes;
 use tokio::time::{Instant, timeout};
 
 use super::intake::Intake;
-use super::{Course, Doing, Landed, Report, Transfer};
+use super::{Course, Doing, Landed, Report, TaskError, Transfer};
 use crate::checksum::Crc64;
 use crate::coverage::{Segment, Standing};
 use crate::error::Error;
@@ -84,6 +84,26 @@ impl Transfer {
         }
         self.pin.check(range, &response.head)?;
         Ok(Some(response))
+    }
+
+    /// Takes in the body of the one answer that brings `range`, and returns how many bytes came and their CRC.
+    pub(crate) async fn take_in(
+        &self,
+        course: &Course,
+        range: ByteRange,
+        response: RangeResponse,
+    ) -> Result<(u64, Crc64), TaskError> {
+        let attempted = self.receive(course, range, response).await;
+        match attempted.end {
+            End::Complete => Ok((attempted.reached, attempted.crc)),
+            End::Failed(error) => Err(TaskError::Attempt {
+                range,
+                attempts: 1,
+                error,
+            }),
+            End::Disk(error) => Err(TaskError::Disk(error)),
+            End::Stopped => Err(TaskError::Stopped),
+        }
     }
 
     /// Takes in the body of a checked answer to a GET of `range`.
@@ -211,6 +231,8 @@ impl Receiving<'_> {
 
     fn body_ended(&self) -> End {
         match self.range.end() - self.intake.next_offset() {
+            // It was not told how many bytes there are.
+            _ if self.range == ByteRange::ALL => End::Complete,
             0 => End::Complete,
             missing => End::Failed(AttemptError::ShortBody { missing }),
         }

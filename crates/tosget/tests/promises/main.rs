@@ -18,6 +18,7 @@ mod kinds;
 mod limits_on_connections;
 mod logging;
 mod machine;
+mod one_answer;
 mod presigned;
 mod refusals;
 mod reliability_table;

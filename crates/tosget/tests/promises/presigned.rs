@@ -377,23 +377,22 @@ async fn every_key_comes_through_a_url_byte_for_byte() {
 }
 
 #[tokio::test]
-async fn a_server_that_ignores_ranges_is_told_and_nothing_is_left() {
+async fn a_server_that_ignores_ranges_is_read_in_one_answer() {
     let world = World::new().await;
     world.emulator.put_virtual(BUCKET, "k", 3 * MIB, 1);
     world.emulator.add_fault(FaultRule::new(Verdict::IgnoreRange));
     let url = url(&world, "k").await;
-    let error = stranger()
+    let done = stranger()
         .download_file(download(&world, &url))
         .await
-        .expect_err("no ranges");
-    assert_eq!(error.kind(), ErrorKind::Protocol);
-    assert!(chain(&error).contains("ignored the range"), "{}", chain(&error));
-    assert!(error.hint().is_some_and(|hint| hint.contains("part size")));
-    assert_eq!(world.files(), [""; 0]);
-    // As the hint says.
-    let whole = download(&world, &url).with_part_size(3 * MIB);
-    stranger().download_file(whole).await.expect("comes in one piece");
+        .expect("downloads");
     world.assert_destination_is_virtual(1, 3 * MIB);
+    assert_eq!(done.verification, Verification::Crc64);
+    assert!(
+        done.one_answer
+            .is_some_and(|reason| reason.contains("ignores ranges"))
+    );
+    assert_eq!(world.files(), ["object.bin"]);
 }
 
 #[tokio::test]
@@ -405,13 +404,21 @@ async fn what_nothing_tells_apart_is_never_put_together() {
     // Written in this very second: it may be written again within it.
     let url = url_of(&world.client(), PreSignedUrl::new(BUCKET, "k").with_expires(DAY)).await;
     world.emulator.set_clock_offset(-1);
-    let error = stranger()
+    let done = stranger()
         .download_file(download(&world, &url))
         .await
-        .expect_err("could be mixed");
-    assert_eq!(error.kind(), ErrorKind::Protocol);
-    assert!(chain(&error).contains("neither an ETag"), "{}", chain(&error));
-    assert_eq!((world.files(), world.emulator.stats().requests), (Vec::new(), 1));
+        .expect("in one answer");
+    world.assert_destination_is_virtual(1, 3 * MIB);
+    assert!(
+        done.one_answer
+            .is_some_and(|reason| reason.contains("identifies the object"))
+    );
+    let ranges: Vec<_> = world
+        .gets()
+        .into_iter()
+        .filter_map(|request| request.range)
+        .collect();
+    assert_eq!(ranges, ["bytes=0-1048575", "bytes=0-"]);
     // A minute later its time tells it from any other.
     world.emulator.set_clock_offset(60);
     let done = stranger()
@@ -421,7 +428,7 @@ async fn what_nothing_tells_apart_is_never_put_together() {
     world.assert_destination_is_virtual(1, 3 * MIB);
     assert_eq!(done.verification, Verification::SizeOnly);
     assert!(
-        world.gets()[2..]
+        world.gets()[3..]
             .iter()
             .all(|request| header(request, "if-unmodified-since").is_some())
     );

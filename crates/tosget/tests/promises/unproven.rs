@@ -13,10 +13,10 @@ use crate::support::{BUCKET, MIB, World, chain};
 
 /// The head of a request: its first line, and its header lines.
 #[derive(Clone, Debug)]
-struct Asked(String);
+pub(crate) struct Asked(String);
 
 impl Asked {
-    fn header(&self, name: &str) -> Option<&str> {
+    pub(crate) fn header(&self, name: &str) -> Option<&str> {
         let mut lines = self.0.lines().skip(1).filter_map(|line| line.split_once(": "));
         lines
             .find(|(given, _)| given.eq_ignore_ascii_case(name))
@@ -24,24 +24,24 @@ impl Asked {
     }
 
     /// First and last byte of the range, if one is asked for; the last byte is left out in an open range.
-    fn range(&self) -> Option<(usize, Option<usize>)> {
+    pub(crate) fn range(&self) -> Option<(usize, Option<usize>)> {
         let (first, last) = self.header("range")?.strip_prefix("bytes=")?.split_once('-')?;
         Some((first.parse().expect("a number"), last.parse().ok()))
     }
 
-    fn is_head(&self) -> bool {
+    pub(crate) fn is_head(&self) -> bool {
         self.0.starts_with("HEAD ")
     }
 }
 
 /// A server that answers as a function says, and what it was asked.
-struct RawServer {
-    url: String,
+pub(crate) struct RawServer {
+    pub(crate) url: String,
     asked: Arc<Mutex<Vec<Asked>>>,
 }
 
 impl RawServer {
-    async fn start(answer: impl Fn(usize, &Asked) -> Vec<u8> + Send + Sync + 'static) -> Self {
+    pub(crate) async fn start(answer: impl Fn(usize, &Asked) -> Vec<u8> + Send + Sync + 'static) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
         let url = format!("http://{}", listener.local_addr().expect("an address"));
         let asked = Arc::new(Mutex::new(Vec::new()));
@@ -69,7 +69,7 @@ impl RawServer {
         Self { url, asked }
     }
 
-    fn builder(&self) -> TosClientBuilder {
+    pub(crate) fn builder(&self) -> TosClientBuilder {
         TosClient::builder()
             .endpoint(&self.url)
             .region("cn-beijing")
@@ -77,7 +77,7 @@ impl RawServer {
             .max_retry_count(2)
     }
 
-    fn asked(&self) -> Vec<Asked> {
+    pub(crate) fn asked(&self) -> Vec<Asked> {
         self.asked.lock().expect("no panic").clone()
     }
 }
@@ -100,28 +100,28 @@ fn page(
 
 const PORTAL: &str = "<!DOCTYPE html>\n<title>\u{1b}[2JHotel Wi-Fi</title><p>Please log in.";
 const HTML: &str = "Content-Type: text/html\r\n";
-const GOOD: &[u8] = b"a good file";
+pub(crate) const GOOD: &[u8] = b"a good file";
 
 /// A folder with a good file in the destination's place.
-struct Place(tempfile::TempDir);
+pub(crate) struct Place(tempfile::TempDir);
 
 impl Place {
-    fn new() -> Self {
+    pub(crate) fn new() -> Self {
         let folder = tempfile::tempdir().expect("a directory");
         fs::write(folder.path().join("object.bin"), GOOD).expect("written");
         Self(folder)
     }
 
-    fn path(&self) -> std::path::PathBuf {
+    pub(crate) fn path(&self) -> std::path::PathBuf {
         self.0.path().join("object.bin")
     }
 
-    fn content(&self) -> Vec<u8> {
+    pub(crate) fn content(&self) -> Vec<u8> {
         fs::read(self.path()).expect("there")
     }
 
     #[track_caller]
-    fn assert_untouched(&self, what: &str) {
+    pub(crate) fn assert_untouched(&self, what: &str) {
         assert!(self.content() == GOOD, "the file was replaced: {what}");
         assert_eq!(
             fs::read_dir(self.0.path()).expect("readable").count(),
@@ -231,7 +231,7 @@ async fn an_empty_answer_that_nothing_proves_never_empties_a_file() {
 }
 
 /// An answer of TOS with a range of `content`, or with all of it where none is asked for.
-fn of_tos(content: &[u8], asked: &Asked, headers: &str) -> Vec<u8> {
+pub(crate) fn of_tos(content: &[u8], asked: &Asked, headers: &str) -> Vec<u8> {
     let headers = format!("{headers}x-tos-request-id: r1\r\nConnection: close\r\n");
     let Some((first, last)) = asked.range() else {
         return whole(content, asked, &headers);
@@ -250,7 +250,7 @@ fn of_tos(content: &[u8], asked: &Asked, headers: &str) -> Vec<u8> {
     [head.as_bytes(), &content[first..end]].concat()
 }
 
-fn whole(content: &[u8], asked: &Asked, headers: &str) -> Vec<u8> {
+pub(crate) fn whole(content: &[u8], asked: &Asked, headers: &str) -> Vec<u8> {
     let head = format!(
         "HTTP/1.1 200 OK\r\nContent-Length: {}\r\n{headers}\r\n",
         content.len()
@@ -321,9 +321,9 @@ async fn an_object_that_is_empty_indeed_is_downloaded() {
     assert_eq!(stat.expect("both answers say so").content_length, 0);
 }
 
-const LARGE: usize = 9 * MIB as usize + 7;
+pub(crate) const LARGE: usize = 9 * MIB as usize + 7;
 
-fn large(seed: u8) -> Vec<u8> {
+pub(crate) fn large(seed: u8) -> Vec<u8> {
     (0..LARGE).map(|index| (index % 251) as u8 ^ seed).collect()
 }
 

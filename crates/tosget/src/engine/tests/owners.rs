@@ -91,10 +91,7 @@ impl Meeting {
             .collect();
         let first_is_done = if self.calm {
             let results = join_all(calls).await;
-            assert!(
-                results.iter().any(|result| *result == Some(Ok(()))),
-                "nobody succeeds: {results:?}"
-            );
+            assert!(results.contains(&Some(Ok(()))), "nobody succeeds: {results:?}");
             true
         } else {
             let replaced = self.replace_once();

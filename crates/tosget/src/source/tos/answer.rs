@@ -3,9 +3,9 @@
 use std::collections::BTreeMap;
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use http::HeaderMap;
 use http::header::ETAG;
 use http::response::Parts;
+use http::{HeaderMap, Version};
 use percent_encoding::percent_decode_str;
 
 use crate::error::attempt::ResponseFault;
@@ -100,6 +100,9 @@ fn read(parts: &Parts) -> Result<ResponseHead, ResponseFault> {
             Some(length) => Some(length),
             None => decimal(&headers, "content-length", "Content-Length")?,
         },
+        ends_with_connection: parts.version < Version::HTTP_2
+            && !headers.contains_key("content-length")
+            && !headers.contains_key("transfer-encoding"),
         content_encoding: coding.content.clone(),
         range_crc_granted: coding.payload_length.is_some(),
         throttled: headers

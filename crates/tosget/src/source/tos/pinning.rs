@@ -37,10 +37,16 @@ pub(super) fn check_answer(
 fn is_pinnable(asked: ByteRange, head: &ResponseHead, date: Option<SystemTime>) -> bool {
     let object = &head.object;
     let settled = |modified| date.is_some_and(|date| modified + SETTLED_AFTER <= date);
-    let is_all = |range: ByteRange| range.start() == 0 && range.end() == object.content_length;
+    let is_all = |range: ByteRange| {
+        range == ByteRange::ALL || range.start() == 0 && range.end() == object.content_length
+    };
     head.fingerprint().is_identified()
         || object.last_modified.is_some_and(settled)
-        || answered_range(asked, head).is_ok_and(|range| range.is_none_or(is_all))
+        || match answered_range(asked, head) {
+            Ok(range) => range.is_none_or(is_all),
+            // It is refused for what it is.
+            Err(_) => true,
+        }
 }
 
 /// Whether the server says that the object is not the one that the request is pinned to.
