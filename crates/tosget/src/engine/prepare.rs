@@ -5,6 +5,8 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::time::{Instant, SystemTime};
 
+use tokio::runtime::Handle;
+
 use super::earlier::{Earlier, LeftTemporary, held};
 use super::probe::{EarlierFits, Opened, Probed};
 use super::recorder::Recorder;
@@ -122,9 +124,10 @@ pub(super) async fn prepare(
 ) -> Result<Prepared, Error> {
     let size = probed.pin.fingerprint.size;
     spec.progress.begin(size, part_count(size, spec.part_size));
-    let (engine, spec) = (engine.clone(), spec.clone());
+    let (engine, spec, runtime) = (engine.clone(), spec.clone(), Handle::current());
     blocking(move || {
         Preparation {
+            runtime,
             engine,
             spec,
             places,
@@ -147,6 +150,7 @@ struct Judgement {
 }
 
 struct Preparation {
+    runtime: Handle,
     engine: Engine,
     spec: Spec,
     places: Places,
@@ -171,7 +175,7 @@ impl Preparation {
         self.tell(&earlier, &coverage, &doubtful);
         let resumes = earlier.journal.is_some();
         let (journal, left) = self.open_journal(earlier, &lost)?;
-        let recorder = Recorder::new(journal, self.engine.file_work.records.clone());
+        let recorder = Recorder::new(journal, self.engine.file_work.records.clone(), &self.runtime);
         let mut scratch = match self.open_temporary(left) {
             Ok(file) => Scratch { file, keep: resumes },
             Err(error) => return Err(self.not_prepared(error, resumes, recorder)),

@@ -3,6 +3,8 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
+use tokio::runtime::Handle;
+
 use super::blocking;
 use super::heart::Heart;
 use crate::coverage::Coverage;
@@ -21,9 +23,12 @@ pub(super) struct Recorder {
 }
 
 impl Recorder {
-    pub(super) fn new(journal: Option<Journal>, records: ShortWork) -> Self {
+    /// Renews the lease on `runtime`, since the threads of file work have none.
+    pub(super) fn new(journal: Option<Journal>, records: ShortWork, runtime: &Handle) -> Self {
         Self {
-            heart: journal.as_ref().map(|journal| Heart::start(journal.lease())),
+            heart: journal
+                .as_ref()
+                .map(|journal| Heart::start(journal.lease(), runtime)),
             journal,
             records,
         }
