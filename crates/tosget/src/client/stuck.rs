@@ -386,42 +386,99 @@ async fn a_canceled_download_holds_its_destination_until_the_disk_answers_and_th
     assert!(done.bytes_resumed > 0, "{done:?}");
 }
 
-#[tokio::test]
-async fn downloads_that_one_disk_keeps_do_not_keep_one_to_another() {
-    for task_num in [Some(4)] {
+/// A batch of downloads to one disk, and one download to another, with the same client.
+struct TwoDisks {
+    stage: Stage,
+    client: TosClient,
+    stuck: BatchResults,
+    hook: CancelHook,
+    task_num: Option<usize>,
+}
+
+impl TwoDisks {
+    /// More downloads than the client has threads, to a disk that keeps them from the `n`th call on.
+    fn new(task_num: Option<usize>, n: usize, fits: Fits) -> Self {
         let stage = Stage::new();
         fs::create_dir(stage.path("stuck")).expect("a directory");
-        let storage = stage.disk.storage(1, |call, path| {
-            matches!(call, Call::Write { .. }) && path.components().any(|name| name.as_os_str() == "stuck")
+        let storage = stage.disk.storage(n, move |call, path| {
+            fits(call, path) && path.components().any(|name| name.as_os_str() == "stuck")
         });
         let client = stage.client().with_storage(storage);
         let hook = CancelHook::new();
-        let with_tasks = |request: DownloadFile| match task_num {
-            Some(number) => request.with_task_num(number),
-            None => request,
-        };
-        // More than the client has threads.
         let requests: Vec<_> = (0..8)
-            .map(|number| with_tasks(stage.request(&format!("stuck/{number}"))))
+            .map(|number| with_tasks(stage.request(&format!("stuck/{number}")), task_num))
             .collect();
-        let mut stuck = client
-            .download_batch(Batch::new(requests).with_cancel_hook(hook.clone()))
-            .expect("a batch");
+        let batch = Batch::new(requests).with_cancel_hook(hook.clone());
+        Self {
+            stuck: client.download_batch(batch).expect("a batch"),
+            stage,
+            client,
+            hook,
+            task_num,
+        }
+    }
+
+    async fn keeps(&mut self, calls: usize) {
         tokio::select! {
-            result = stuck.next() => panic!("{result:?}"),
-            () = stage.disk.has_kept(8) => {}
+            result = self.stuck.next() => panic!("{result:?}"),
+            () = self.stage.disk.has_kept(calls) => {}
         }
-        let flowing = client.download_file(with_tasks(stage.request("out")));
-        let done = tokio::time::timeout(Duration::from_secs(20), flowing).await;
-        done.expect("it flows").expect("nothing is wrong with its disk");
-        stage.assert_is_the_object("out");
-        let canceled_at = Instant::now();
-        hook.cancel(false);
-        while let Some(done) = stuck.next().await {
-            assert_eq!(done.result.expect_err("canceled").kind(), ErrorKind::Canceled);
+    }
+
+    async fn the_other_flows(&self, what: &str) {
+        let request = with_tasks(self.stage.request("out"), self.task_num);
+        let done = tokio::time::timeout(Duration::from_secs(20), self.client.download_file(request)).await;
+        let done = done.unwrap_or_else(|_| panic!("{what}: it waits for the other disk"));
+        done.expect("nothing is wrong with its disk");
+        self.stage.assert_is_the_object("out");
+    }
+}
+
+fn with_tasks(request: DownloadFile, task_num: Option<usize>) -> DownloadFile {
+    match task_num {
+        Some(number) => request.with_task_num(number),
+        None => request,
+    }
+}
+
+#[tokio::test]
+async fn downloads_that_one_disk_keeps_do_not_keep_one_to_another() {
+    let mut two = TwoDisks::new(Some(4), 1, |call, _| matches!(call, Call::Write { .. }));
+    two.keeps(8).await;
+    two.the_other_flows("task_num").await;
+    let canceled_at = Instant::now();
+    two.hook.cancel(false);
+    while let Some(done) = two.stuck.next().await {
+        assert_eq!(done.result.expect_err("canceled").kind(), ErrorKind::Canceled);
+    }
+    assert!(canceled_at.elapsed() < A_SECOND, "{:?}", canceled_at.elapsed());
+    two.stage.disk.free();
+}
+
+#[tokio::test]
+async fn slots_that_one_disk_keeps_do_not_keep_a_download_to_another_and_all_end_when_it_answers() {
+    // Whoever has the slots then: tasks, the loop that records, and what comes before both.
+    let calls: [(&str, usize, Fits); 4] = [
+        ("write", 1, |call, path| {
+            matches!(call, Call::Write { .. }) && is_data(path)
+        }),
+        ("record", 3, |call, path| {
+            matches!(call, Call::Write { .. }) && is_journal(path)
+        }),
+        ("create the journal", 1, |call, path| {
+            call == Call::Create && is_journal(path)
+        }),
+        ("allocate", 1, |call, _| matches!(call, Call::Allocate { .. })),
+    ];
+    for (what, n, fits) in calls {
+        let mut two = TwoDisks::new(None, n, fits);
+        two.keeps(1).await;
+        two.the_other_flows(what).await;
+        two.stage.disk.free();
+        while let Some(done) = two.stuck.next().await {
+            done.result.unwrap_or_else(|error| panic!("{what}: {error:?}"));
         }
-        assert!(canceled_at.elapsed() < A_SECOND, "{:?}", canceled_at.elapsed());
-        stage.disk.free();
+        (0..8).for_each(|number| two.stage.assert_is_the_object(&format!("stuck/{number}")));
     }
 }
 

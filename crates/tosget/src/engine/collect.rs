@@ -223,6 +223,11 @@ impl<'a> Collecting<'a> {
 
     async fn record(&mut self, batch: &mut Vec<Report>) {
         let records = batch.drain(..).filter_map(|report| self.note(report)).collect();
+        self.write(records).await;
+    }
+
+    async fn write(&mut self, records: Vec<Record>) {
+        let _at_disk = self.spec.tasks.at_disk();
         if let Err(error) = self.session.recorder.record(records).await {
             self.fail(error);
         }
@@ -289,14 +294,7 @@ impl<'a> Collecting<'a> {
         }
         tracing::warn!(target: "tosget::checkpoint", range = %claim.range, "bytes that were written read back otherwise, fetching them again");
         self.crew.put_back(claim.range);
-        if let Err(error) = self
-            .session
-            .recorder
-            .record(vec![Record::Forgotten(claim.range)])
-            .await
-        {
-            self.fail(error);
-        }
+        self.write(vec![Record::Forgotten(claim.range)]).await;
     }
 
     /// The checkpoint is somebody else's now: nothing of it may be touched any more.

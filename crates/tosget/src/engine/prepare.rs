@@ -125,7 +125,10 @@ pub(super) async fn prepare(
     let size = probed.pin.fingerprint.size;
     spec.progress.begin(size, part_count(size, spec.part_size));
     let (engine, spec, runtime) = (engine.clone(), spec.clone(), Handle::current());
+    let at_disk = spec.tasks.at_disk();
     blocking(move || {
+        // It has the answer to the probe, with a slot.
+        let _at_disk = at_disk;
         Preparation {
             runtime,
             engine,

@@ -30,6 +30,7 @@ impl Engine {
 
     async fn run_in_span(&self, mut spec: Spec) -> Result<DownloadFileOutput, Error> {
         spec.progress.reset();
+        spec.tasks = spec.tasks.of_another_download();
         let began = Instant::now();
         let witness = Witness::new(self.source.clone());
         let engine = Self {

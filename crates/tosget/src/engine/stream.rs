@@ -189,7 +189,9 @@ impl Session {
         let range = ByteRange::new(0, pin.fingerprint.size).unwrap_or(ByteRange::ALL);
         spec.progress.holds(0);
         let (file, size) = (self.scratch.file.clone(), pin.fingerprint.size);
+        let at_disk = spec.tasks.at_disk();
         blocking(move || file.reserve(0).and_then(|_| file.reserve(size))).await?;
+        drop(at_disk);
         self.head = response.head.object.clone();
         self.pin = pin;
         Ok(Opened {

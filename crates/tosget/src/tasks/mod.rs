@@ -1,10 +1,14 @@
 //! How many tasks are at work at a time, over all downloads that share the number: handed out as slots.
 //!
 //! A download that has no task yet goes before those that want more of them, so large objects and many small ones mix and none
-//! is starved. Who waits is woken by the slot that comes free, first come, first served; nobody polls.
+//! is starved. A waiter is woken by the slot that comes free, first come, first served.
+//!
+//! A disk may keep a download for ever, with its slots. Where the number is searched for, such slots leave room for downloads that
+//! have none.
 
 mod allowance;
 mod cap;
+mod files;
 mod search;
 
 use std::collections::VecDeque;
@@ -15,11 +19,12 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use tokio::sync::oneshot;
-use tokio::time::Instant;
+use tokio::time::{Instant, timeout};
 
 use crate::error::attempt::AttemptError;
 
 use allowance::Allowance;
+use files::{AtDisk, Files};
 use search::{Change, Look, Search};
 
 /// Waits for first bytes that are remembered.
@@ -31,12 +36,18 @@ const FLOWING: Duration = Duration::from_secs(1);
 /// Whoever waits for the service is told so again after this long.
 const TELL_AGAIN: Duration = Duration::from_secs(15);
 
+/// A download without a task looks again for a slot after this long: nobody tells when a disk begins to keep those who have slots.
+const LOOK_AGAIN: Duration = Duration::from_secs(1);
+
 /// What was found out before a pause as long as this one is not worth anything.
 const LONG_PAUSE: Duration = Duration::from_secs(60);
 
-/// The tasks of one or many downloads. Clones share them.
+/// The tasks of one or many downloads. Clones share them, and are the same download's.
 #[derive(Clone)]
-pub(crate) struct Tasks(Arc<Shared>);
+pub(crate) struct Tasks {
+    shared: Arc<Shared>,
+    files: Arc<Files>,
+}
 
 struct Shared {
     state: Mutex<State>,
@@ -51,7 +62,8 @@ struct Shared {
 
 struct State {
     number: Number,
-    at_work: usize,
+    /// For each task at work, the files of its download.
+    at_work: Vec<Arc<Files>>,
     /// Time spent by tasks at work, up to `counted`.
     task_time: Duration,
     counted: Duration,
@@ -59,9 +71,14 @@ struct State {
     first_bytes: VecDeque<Duration>,
     first_byte: Duration,
     /// Downloads without a task.
-    without: VecDeque<oneshot::Sender<Slot>>,
+    without: VecDeque<Waiting>,
     /// Downloads that have some, and want one more.
-    wanting: VecDeque<oneshot::Sender<Slot>>,
+    wanting: VecDeque<Waiting>,
+}
+
+struct Waiting {
+    sender: oneshot::Sender<Slot>,
+    files: Arc<Files>,
 }
 
 enum Number {
@@ -89,33 +106,51 @@ impl Tasks {
     }
 
     fn of(number: Number) -> Self {
-        Self(Arc::new(Shared {
+        let shared = Arc::new(Shared {
             state: Mutex::new(State::new(number)),
             received: AtomicU64::new(0),
             received_at: AtomicU64::new(0),
             began: Instant::now(),
             told: Mutex::new(None),
-        }))
+        });
+        shared.of_download(Arc::default())
+    }
+
+    /// The same tasks, for another download.
+    pub(crate) fn of_another_download(&self) -> Self {
+        self.shared.of_download(Arc::default())
+    }
+
+    /// Counts file work of this download as under way until the result is dropped. All that is done with slots in hand is to be
+    /// counted.
+    pub(crate) fn at_disk(&self) -> AtDisk {
+        AtDisk::begin(self)
     }
 
     /// A slot for a download that has none, as soon as there is one. Cancel safe: who drops the future loses its place.
     pub(crate) async fn slot(&self) -> Slot {
-        match self.ask(0) {
-            Ok(slot) => slot,
-            Err(mut place) => place.granted().await,
+        let mut place = match self.ask(0) {
+            Ok(slot) => return slot,
+            Err(place) => place,
+        };
+        loop {
+            match timeout(LOOK_AGAIN, place.granted()).await {
+                Ok(slot) => return slot,
+                Err(_elapsed) => self.look(),
+            }
         }
     }
 
     /// One slot more for a download that has `mine`, if there is one at once. Downloads that have none go first.
     pub(crate) fn try_more(&self, mine: usize) -> Option<Slot> {
-        self.with(|state, _| state.try_take(mine))
+        self.with(|state, now| state.try_take(mine, &self.files, now))
             .then(|| Slot(self.clone()))
     }
 
     /// The same; or else a place among those who wait.
     pub(crate) fn ask(&self, mine: usize) -> Result<Slot, Place> {
-        let place = self.with(|state, _| {
-            if state.try_take(mine) {
+        let place = self.with(|state, now| {
+            if state.try_take(mine, &self.files, now) {
                 return None;
             }
             let (sender, receiver) = oneshot::channel();
@@ -124,7 +159,8 @@ impl Tasks {
             } else {
                 &mut state.wanting
             };
-            queue.push_back(sender);
+            let files = self.files.clone();
+            queue.push_back(Waiting { sender, files });
             Some(Place(receiver))
         });
         place.map_or_else(|| Ok(Slot(self.clone())), Err)
@@ -132,31 +168,29 @@ impl Tasks {
 
     /// So many bytes came.
     pub(crate) fn received(&self, bytes: usize) {
-        self.0.received.fetch_add(bytes as u64, Ordering::Relaxed);
-        self.0.received_at.store(self.milliseconds(), Ordering::Relaxed);
+        let shared = &self.shared;
+        shared.received.fetch_add(bytes as u64, Ordering::Relaxed);
+        shared.received_at.store(shared.milliseconds(), Ordering::Relaxed);
     }
 
     /// Whether bytes came to any task just now.
     pub(crate) fn flows(&self) -> bool {
-        let ago = self
+        let shared = &self.shared;
+        let ago = shared
             .milliseconds()
-            .saturating_sub(self.0.received_at.load(Ordering::Relaxed));
-        self.0.received.load(Ordering::Relaxed) > 0 && Duration::from_millis(ago) < FLOWING
+            .saturating_sub(shared.received_at.load(Ordering::Relaxed));
+        shared.received.load(Ordering::Relaxed) > 0 && Duration::from_millis(ago) < FLOWING
     }
 
     /// Tells the user that the service is waited for, why, and for how much longer: not more often than it helps, and not while
     /// bytes come to others.
     pub(crate) fn tell_of_wait(&self, error: &AttemptError, left: Duration) {
-        let mut told = self.0.told.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut told = self.shared.told.lock().unwrap_or_else(PoisonError::into_inner);
         if self.flows() || told.is_some_and(|at| at.elapsed() < TELL_AGAIN) {
             return;
         }
         *told = Some(Instant::now());
         tracing::warn!(target: "tosget::wait", left_s = left.as_secs(), error = %error.chain(), "waiting for the service");
-    }
-
-    fn milliseconds(&self) -> u64 {
-        u64::try_from(self.0.began.elapsed().as_millis()).unwrap_or(u64::MAX)
     }
 
     /// An answer began to come after so long.
@@ -167,7 +201,7 @@ impl Tasks {
     /// The service refused a request, or slowed it down, because there are too many.
     pub(crate) fn overloaded(&self) {
         let change = self.with(|state, now| {
-            let (at_work, first_byte) = (state.at_work, state.first_byte);
+            let (at_work, first_byte) = (state.at_work.len(), state.first_byte);
             state.number.overloaded(now, at_work, first_byte)
         });
         if let Some(change) = change {
@@ -179,7 +213,7 @@ impl Tasks {
     /// those of the refused.
     pub(crate) fn one_too_many(&self, mine: usize) {
         let change = self.with(|state, now| {
-            let borne = state.at_work.saturating_sub(mine).max(1);
+            let borne = state.at_work.len().saturating_sub(mine).max(1);
             let first_byte = state.first_byte;
             state.number.limited(now, borne, first_byte)
         });
@@ -211,22 +245,22 @@ impl Tasks {
     /// Whether more tasks are at work than may be.
     pub(crate) fn are_too_many(&self) -> bool {
         let state = self.state();
-        state.at_work > state.number.tasks()
+        state.counted(self.shared.began.elapsed()) > state.number.tasks()
     }
 
     /// Does something to the state, looks what comes of it, and hands out what has come free.
     fn with<T>(&self, act: impl FnOnce(&mut State, Duration) -> T) -> T {
         let (result, change, granted) = {
             let mut state = self.state();
-            let now = self.0.began.elapsed();
+            let now = self.shared.began.elapsed();
             state.count(now);
             let result = act(&mut state, now);
             // Who gets a slot now may well want another one.
             let is_wanted = state.is_wanted();
-            let mut granted = state.grant();
-            let change = state.look(now, self.0.received.load(Ordering::Relaxed), is_wanted);
+            let mut granted = state.grant(now);
+            let change = state.look(now, self.shared.received.load(Ordering::Relaxed), is_wanted);
             if change.is_some() {
-                granted.append(&mut state.grant());
+                granted.append(&mut state.grant(now));
             }
             (result, change, granted)
         };
@@ -235,14 +269,25 @@ impl Tasks {
         }
         for waiting in granted {
             // Who has gone away meanwhile gives the slot back by dropping it.
-            let _ = waiting.send(Slot(self.clone()));
+            let _ = waiting.sender.send(Slot(self.shared.of_download(waiting.files)));
         }
         result
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
         // Nothing in here panics half-way through a change.
-        self.0.state.lock().unwrap_or_else(PoisonError::into_inner)
+        self.shared.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Shared {
+    fn of_download(self: &Arc<Self>, files: Arc<Files>) -> Tasks {
+        let shared = self.clone();
+        Tasks { shared, files }
+    }
+
+    fn milliseconds(&self) -> u64 {
+        u64::try_from(self.began.elapsed().as_millis()).unwrap_or(u64::MAX)
     }
 }
 
@@ -250,7 +295,7 @@ impl State {
     fn new(number: Number) -> Self {
         Self {
             number,
-            at_work: 0,
+            at_work: Vec::new(),
             task_time: Duration::ZERO,
             counted: Duration::ZERO,
             answers: 0,
@@ -264,10 +309,10 @@ impl State {
     /// Brings the time that was worked up to date.
     fn count(&mut self, now: Duration) {
         let since = now.saturating_sub(self.counted);
-        if self.at_work == 0 && since >= LONG_PAUSE {
+        if self.at_work.is_empty() && since >= LONG_PAUSE {
             self.number.forget(now);
         }
-        self.task_time += since * u32::try_from(self.at_work).unwrap_or(u32::MAX);
+        self.task_time += since * u32::try_from(self.at_work.len()).unwrap_or(u32::MAX);
         self.counted = now;
     }
 
@@ -281,7 +326,7 @@ impl State {
             now,
             received,
             answers: self.answers,
-            at_work: self.at_work,
+            at_work: self.at_work.len(),
             task_time: self.task_time,
             is_wanted,
             first_byte: self.first_byte,
@@ -290,21 +335,56 @@ impl State {
     }
 
     /// Takes a slot, if there is one for a download that has `mine`.
-    fn try_take(&mut self, mine: usize) -> bool {
+    fn try_take(&mut self, mine: usize, files: &Arc<Files>, now: Duration) -> bool {
         let has_turn = !is_waiting(&mut self.without) && (mine == 0 || !is_waiting(&mut self.wanting));
-        let is_taken = has_turn && self.at_work < self.number.tasks();
-        self.at_work += usize::from(is_taken);
+        let is_taken = has_turn && self.has_room(mine == 0, now);
+        if is_taken {
+            self.at_work.push(files.clone());
+        }
         is_taken
     }
 
     /// Takes slots for those who wait, as many as there are.
-    fn grant(&mut self) -> Vec<oneshot::Sender<Slot>> {
+    fn grant(&mut self, now: Duration) -> Vec<Waiting> {
         let mut granted = Vec::new();
-        while self.at_work < self.number.tasks() && self.is_wanted() {
-            granted.extend(self.without.pop_front().or_else(|| self.wanting.pop_front()));
-            self.at_work += 1;
+        while let Some(next) = self.next(now) {
+            self.at_work.push(next.files.clone());
+            granted.push(next);
         }
         granted
+    }
+
+    /// Who gets a slot now, if there is one.
+    fn next(&mut self, now: Duration) -> Option<Waiting> {
+        let is_first = is_waiting(&mut self.without);
+        if !self.has_room(is_first, now) || !self.is_wanted() {
+            return None;
+        }
+        self.without.pop_front().or_else(|| self.wanting.pop_front())
+    }
+
+    /// Whether one more task may be at work. A download whose first one it `is_first` finds room beside those that a disk keeps; if
+    /// others did as well, the kept one itself would take more and more.
+    fn has_room(&self, is_first: bool, now: Duration) -> bool {
+        let tasks = self.number.tasks();
+        self.at_work.len() < tasks || is_first && self.counted(now) < tasks
+    }
+
+    /// The tasks at work. Those that a disk keeps count only where the number was asked for.
+    fn counted(&self, now: Duration) -> usize {
+        match self.number {
+            Number::Exactly(_) => self.at_work.len(),
+            Number::Searched(_) => self.at_work.iter().filter(|files| !files.are_stuck(now)).count(),
+        }
+    }
+
+    fn release(&mut self, files: &Arc<Files>) {
+        let of_download = self
+            .at_work
+            .iter()
+            .position(|at_work| Arc::ptr_eq(at_work, files));
+        self.at_work
+            .swap_remove(of_download.expect("a slot is given back once"));
     }
 
     fn answered(&mut self, after: Duration) {
@@ -320,8 +400,8 @@ impl State {
 }
 
 /// Whether anybody is in the queue who has not gone away.
-fn is_waiting(queue: &mut VecDeque<oneshot::Sender<Slot>>) -> bool {
-    while queue.front().is_some_and(oneshot::Sender::is_closed) {
+fn is_waiting(queue: &mut VecDeque<Waiting>) -> bool {
+    while queue.front().is_some_and(|waiting| waiting.sender.is_closed()) {
         queue.pop_front();
     }
     !queue.is_empty()
@@ -385,7 +465,7 @@ impl Place {
 
 impl Drop for Slot {
     fn drop(&mut self) {
-        self.0.with(|state, _| state.at_work -= 1);
+        self.0.with(|state, _| state.release(&self.0.files));
     }
 }
 
@@ -400,7 +480,7 @@ impl fmt::Debug for Tasks {
         let state = self.state();
         f.debug_struct("Tasks")
             .field("allowed", &state.number.tasks())
-            .field("at_work", &state.at_work)
+            .field("at_work", &state.at_work.len())
             .finish_non_exhaustive()
     }
 }

@@ -106,3 +106,80 @@ async fn what_was_found_is_forgotten_after_a_long_pause() {
     drop(tasks.slot().await);
     assert_eq!(tasks.allowed(), 2);
 }
+
+/// Tasks of which a disk keeps all that are at work, for longer than it should.
+async fn stuck(tasks: &Tasks) -> (Tasks, AtDisk, Vec<Slot>) {
+    let kept = tasks.of_another_download();
+    let mut slots = Vec::new();
+    while let Some(slot) = kept.try_more(slots.len()) {
+        slots.push(slot);
+    }
+    let at_disk = kept.at_disk();
+    tokio::time::advance(LOOK_AGAIN * 2).await;
+    (kept, at_disk, slots)
+}
+
+#[tokio::test(start_paused = true)]
+async fn slots_that_a_disk_keeps_leave_room_for_one_task_of_every_other_download_and_no_more() {
+    let tasks = Tasks::automatic();
+    let other = tasks.of_another_download();
+    let (kept, _at_disk, slots) = stuck(&tasks).await;
+    assert!(
+        kept.try_more(slots.len()).is_none(),
+        "it would take more and more"
+    );
+    let _first = other.slot().await;
+    assert!(other.try_more(1).is_none(), "one is enough to go on");
+    let _of_a_third = tasks.of_another_download().slot().await;
+    assert!(!other.are_too_many(), "it may go on with its next piece");
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_waits_is_not_forgotten_when_a_disk_begins_to_keep_the_others() {
+    let tasks = Tasks::automatic();
+    let (_one, _two) = (tasks.slot().await, tasks.slot().await);
+    let _at_disk = tasks.at_disk();
+    let began = Instant::now();
+    let _third = tasks.of_another_download().slot().await;
+    assert!(began.elapsed() <= LOOK_AGAIN * 3);
+}
+
+#[tokio::test(start_paused = true)]
+async fn when_the_disk_answers_again_the_number_is_kept() {
+    let tasks = Tasks::automatic();
+    let (_kept, at_disk, mut slots) = stuck(&tasks).await;
+    let other = tasks.of_another_download();
+    let lent = other.slot().await;
+    drop(at_disk);
+    assert!(other.are_too_many());
+    assert!(tasks.of_another_download().ask(0).is_err());
+    drop(lent);
+    assert!(tasks.of_another_download().ask(0).is_err(), "all are at work");
+    slots.pop();
+    assert!(tasks.of_another_download().ask(0).is_ok());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_disk_that_is_slow_and_answers_is_not_stuck() {
+    let tasks = Tasks::automatic();
+    let (kept, at_disk, _slots) = stuck(&tasks).await;
+    drop(at_disk);
+    let _slow = kept.at_disk();
+    for _ in 0..10 {
+        let piece = kept.at_disk();
+        tokio::time::advance(LOOK_AGAIN * 2 / 3).await;
+        drop(piece);
+        tasks.look();
+        assert!(tasks.of_another_download().ask(0).is_err());
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_number_that_was_asked_for_is_kept_whatever_a_disk_keeps() {
+    let tasks = exactly(2);
+    let (_kept, _at_disk, slots) = stuck(&tasks).await;
+    assert_eq!(slots.len(), 2);
+    let other = tasks.of_another_download();
+    let waiting = timeout(LOOK_AGAIN * 100, other.slot()).await;
+    assert!(waiting.is_err());
+}

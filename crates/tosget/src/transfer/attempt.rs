@@ -119,12 +119,6 @@ impl Transfer {
         } else {
             Standing::Settled
         };
-        let intake = Intake::new(
-            self.temporary.clone(),
-            self.writes.clone(),
-            range.start(),
-            self.limits.report_every,
-        );
         let mut receiving = Receiving {
             transfer: self,
             course,
@@ -132,7 +126,7 @@ impl Transfer {
             body: response.body,
             held_back: Bytes::new(),
             is_cut_short: false,
-            intake,
+            intake: Intake::new(self, range.start()),
             standing,
             crc: Crc64::EMPTY,
         };

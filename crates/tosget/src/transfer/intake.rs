@@ -9,11 +9,13 @@
 
 use bytes::{Bytes, BytesMut};
 
+use super::Transfer;
 use crate::checksum::RunningCrc64;
 use crate::coverage::Segment;
 use crate::error::Error;
 use crate::range::ByteRange;
 use crate::short_work::{Begun, ShortWork};
+use crate::tasks::Tasks;
 use crate::temporary::TemporaryFile;
 
 /// Bytes that are collected before they are handed over.
@@ -30,6 +32,7 @@ const CRUMBS_LEN: usize = 256 << 10;
 pub(super) struct Intake {
     temporary: TemporaryFile,
     writes: ShortWork,
+    tasks: Tasks,
     report_every: u64,
     /// Collected, not yet handed over.
     pieces: Vec<Bytes>,
@@ -56,11 +59,13 @@ struct Writing {
 }
 
 impl Intake {
-    pub(super) fn new(temporary: TemporaryFile, writes: ShortWork, start: u64, report_every: u64) -> Self {
+    /// For a range that begins at `start`.
+    pub(super) fn new(transfer: &Transfer, start: u64) -> Self {
         Self {
-            temporary,
-            writes,
-            report_every,
+            temporary: transfer.temporary.clone(),
+            writes: transfer.writes.clone(),
+            tasks: transfer.tasks.clone(),
+            report_every: transfer.limits.report_every,
             pieces: Vec::new(),
             crumbs: BytesMut::new(),
             collected: 0,
@@ -109,7 +114,9 @@ impl Intake {
         self.collected = 0;
         let is_due = last || self.write_from - self.segment_start >= self.report_every;
         let completes = if is_due { self.take_segment() } else { None };
+        let at_disk = self.tasks.at_disk();
         let begun = self.writes.begin_timed(move |writes| {
+            let _at_disk = at_disk;
             // Who waits for another write is not made to wait by the disk.
             temporary.in_turn(|| writes.timed(|| temporary.write(&pieces, offset)))?;
             if temporary.is_to_be_forgotten(len) {
