@@ -5,6 +5,8 @@ use std::fs;
 use std::io::{self, Read};
 use std::path::Path;
 
+use percent_encoding::percent_decode_str;
+
 use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::subject::Subject;
@@ -57,7 +59,7 @@ pub(crate) fn name_of(subject: &Subject) -> String {
     match subject {
         Subject::Object(name) => name.key.clone(),
         Subject::Url(url) => {
-            let path = url.without_query();
+            let path = percent_decode_str(url.without_query().trim_end()).decode_utf8_lossy();
             path.rsplit('/').next().unwrap_or_default().to_owned()
         }
     }
@@ -85,6 +87,19 @@ mod tests {
         ];
         assert_eq!(shown(text), Ok(entries.to_vec()));
         assert_eq!(shown(""), Ok(vec![]));
+    }
+
+    #[test]
+    fn the_name_of_a_url_is_the_last_segment_of_its_decoded_path() {
+        for (subject, name) in [
+            ("https://h/d/my%20list?sig=%2F", "my list"),
+            ("https://h/d%2Fk", "k"),
+            ("https://h/%E6%A8%A1.bin ", "模.bin"),
+            ("tos://bkt/d/my%20list", "d/my%20list"),
+        ] {
+            let subject = subject.parse().expect("a subject");
+            assert_eq!(name_of(&subject), name);
+        }
     }
 
     #[test]

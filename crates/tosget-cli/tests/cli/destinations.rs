@@ -178,6 +178,20 @@ fn no_object_is_saved_over_what_the_command_itself_reads_or_writes() {
     fs::write(stage.path("keys/secret"), "tos://bkt/keys/secret\n").expect("written");
     let ran = stage.run(&["batch", "keys/secret", "."]).ends_with(2);
     ran.says("this is the list");
+    // A URL's name is decoded.
+    for path in ["d/my%20list", "d/m%79%20list", "d%2Fmy%20list"] {
+        let url = format!("{}/bkt/{path}?X-Tos-Date=a/b", stage.emulator.endpoint());
+        fs::write(stage.path("my list"), format!("{url}\n")).expect("written");
+        stage
+            .run(&["batch", "my list"])
+            .ends_with(2)
+            .says("this is the list");
+        let get = ["get", &url, "--ssec-key-file", "my list"];
+        stage
+            .run(&get)
+            .ends_with(2)
+            .says("the file with the object's key");
+    }
     for is_error in [false, true] {
         let output = fs::File::create(stage.path("hard")).expect("there");
         let mut command = stage.command(&["get", "tos://bkt/keys/secret", "hard", "--json"]);
