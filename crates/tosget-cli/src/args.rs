@@ -1,6 +1,7 @@
 //! The flags as they are typed. What they mean together is decided in [`settings`](crate::settings).
 
 use std::env;
+use std::io;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -12,10 +13,11 @@ use crate::duration;
 use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::object_name::ObjectName;
-use crate::report;
+use crate::report::{self, Answer, Voice};
 use crate::size::Size;
 use crate::ssec_key::SsecKeyArgs;
 use crate::subject::Subject;
+use crate::terminal;
 use crate::transfer_args::TransferArgs;
 
 /// Resumable, parallel, verified downloads from TOS, Volcengine's object store
@@ -261,12 +263,15 @@ impl Command {
 }
 
 /// Reads the command line. Help and version are answered here, and so is what can't be read.
-pub(crate) fn parse() -> Result<Args, Exit> {
+pub(crate) fn parse(console: &Console) -> Result<Args, Exit> {
     Args::try_parse().map_err(|error| {
         if !error.use_stderr() {
-            // A reader that closed the pipe has seen enough.
-            let _ = error.print();
-            return Exit::Done;
+            let text = error.render();
+            let text = match terminal::is_colored(&io::stdout()) {
+                true => text.ansi().to_string(),
+                false => text.to_string(),
+            };
+            return report::tell_now(console, Voice::Words, &Ok(Answer::Help(text)));
         }
         let text = without_queries(error.render().to_string());
         if is_json_wanted() {
@@ -275,10 +280,9 @@ pub(crate) fn parse() -> Result<Args, Exit> {
                 .next()
                 .unwrap_or_default()
                 .trim_start_matches("error: ");
-            report::print_json(&Failure::usage(message).to_json());
-        } else {
-            Console::new().say_lines(text.trim_end());
+            return report::tell_now(console, Voice::Json, &Err(Failure::usage(message)));
         }
+        console.say_lines(text.trim_end());
         Exit::Usage
     })
 }

@@ -17,7 +17,8 @@ use crate::list::Entry;
 use crate::meter::Meter;
 use crate::printable::printable_path;
 use crate::rate::RateWindow;
-use crate::report::{Answer, Downloaded, Voice, print_json};
+use crate::report::{Answer, Downloaded, Voice};
+use crate::result_lines::ResultLines;
 use crate::settings::{BatchSettings, request_for};
 use crate::terminal;
 
@@ -41,13 +42,14 @@ pub(crate) async fn batch(
     };
     let meter = match voice {
         Voice::Words => draw(console, &run, entries.len(), interruption.clone()),
-        Voice::Quiet | Voice::Json => Meter::hidden(console),
+        Voice::Quiet | Voice::Json => Meter::hidden(),
     };
     let mut batch = Batch::new(requests).with_cancel_hook(interruption.hook());
     if let Some(task_num) = settings.task_num {
         batch = batch.with_task_num(task_num);
     }
     let mut results = client.download_batch(batch)?;
+    let mut lines = (voice == Voice::Json).then(|| ResultLines::start(console, interruption.clone()));
     let mut tally = Tally::default();
     while let Some(BatchResult {
         index,
@@ -61,13 +63,13 @@ pub(crate) async fn batch(
         match result {
             Ok(output) => {
                 tally.count(&output);
-                if voice == Voice::Json {
+                if let Some(lines) = &mut lines {
                     let downloaded = Downloaded {
                         subject,
                         output,
                         crc_is_off: settings.crc_is_off,
                     };
-                    print_json(&downloaded.to_json());
+                    lines.print(&downloaded.to_json()).await;
                 }
             }
             // One by one that would say no more than the end does.
@@ -78,18 +80,42 @@ pub(crate) async fn batch(
                     failure.message = two_for_one_path(&entries[first], &entries[index]);
                 }
                 tally.fail(failure.exit);
-                match voice {
-                    Voice::Json => {
-                        print_json(&failure.to_json_about(&subject));
-                    }
-                    Voice::Words | Voice::Quiet => failure.tell(console),
+                let is_printed = match &mut lines {
+                    Some(lines) => lines.print(&failure.to_json_about(&subject)).await,
+                    None => false,
+                };
+                if !is_printed {
+                    failure.tell(console);
                 }
             }
         }
     }
     drop(meter);
     tally.elapsed = began.elapsed();
-    tally.told(&entries, interruption.is_told(), &directory, console, voice)
+    let all = entries.len() as u64;
+    let failure = tally.failure(all, interruption.is_told());
+    let exit = failure.as_ref().map_or(Exit::Done, |failure| failure.exit);
+    let mut unwritten = None;
+    if let Some(lines) = lines {
+        match lines.finish(&tally.to_json(all, exit)).await {
+            Ok(()) => return Ok(Answer::Told(exit)),
+            Err(exit) => unwritten = Some(exit),
+        }
+    }
+    if let Some(failure) = failure {
+        failure.tell(console);
+        return Ok(Answer::Told(exit));
+    }
+    if voice == Voice::Words || unwritten.is_some_and(|exit| exit != Exit::Done) {
+        let (objects, directory) = (objects(all), printable_path(&directory));
+        let text = format!("{objects} to {directory}, {}", tally.summary());
+        console.say(Tone::Good, "done:", &text);
+    }
+    Ok(Answer::Told(unwritten.unwrap_or(Exit::Done)))
+}
+
+fn objects(count: u64) -> String {
+    human::count(count, "object", "objects")
 }
 
 fn two_for_one_path(first: &Entry, later: &Entry) -> String {
@@ -226,46 +252,17 @@ impl Tally {
         };
     }
 
-    fn told(
-        &self,
-        entries: &[Entry],
-        is_interrupted: bool,
-        directory: &std::path::Path,
-        console: &Console,
-        voice: Voice,
-    ) -> Result<Answer, Failure> {
-        let all = entries.len() as u64;
-        let objects = human::count(all, "object", "objects");
+    /// What the run failed with, if it did.
+    fn failure(&self, all: u64, is_interrupted: bool) -> Option<Failure> {
         let ended_early = self.done + self.failed < all;
         let failure = if is_interrupted && ended_early {
-            let message = format!("{} of {objects} are there", human::grouped(self.done));
-            Some(Failure::interrupted(message))
+            let message = format!("{} of {} are there", human::grouped(self.done), objects(all));
+            Failure::interrupted(message)
         } else {
-            self.exit.map(|exit| {
-                let message = format!("{} of {objects} failed", human::grouped(self.failed));
-                Failure::new(exit, ErrorKind::InvalidArgument, message)
-            })
+            let message = format!("{} of {} failed", human::grouped(self.failed), objects(all));
+            Failure::new(self.exit?, ErrorKind::InvalidArgument, message)
         };
-        if voice == Voice::Json {
-            let exit = failure.as_ref().map_or(Exit::Done, |failure| failure.exit);
-            print_json(&self.to_json(all, exit));
-        }
-        match failure {
-            Some(failure) => Ok(Answer::Failed(Box::new(
-                failure.with_hint("run the same command again: what is there is not fetched again"),
-            ))),
-            None => {
-                if voice == Voice::Words {
-                    let directory = printable_path(directory);
-                    console.say(
-                        Tone::Good,
-                        "done:",
-                        &format!("{objects} to {directory}, {}", self.summary()),
-                    );
-                }
-                Ok(Answer::Told)
-            }
-        }
+        Some(failure.with_hint("run the same command again: what is there is not fetched again"))
     }
 
     fn summary(&self) -> String {

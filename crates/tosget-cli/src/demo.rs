@@ -19,8 +19,9 @@ use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::human::bytes;
 use crate::interruption::{Interruption, SecondSignal};
+use crate::output::print;
 use crate::printable::printable_path;
-use crate::report::{Answer, print};
+use crate::report::Answer;
 use crate::settings::DemoSettings;
 
 const BUCKET: &str = "demo-bucket";
@@ -42,11 +43,11 @@ pub(crate) async fn demo(settings: DemoSettings, console: &Console) -> Result<An
     let stage = Stage::set(settings.size, interruption, console)
         .await
         .map_err(|error| could_not("set up the demo", &error))?;
-    stage.introduce();
+    stage.introduce().await?;
     let first = stage.download_and_kill().await?;
     let second = stage.download_again().await?;
-    stage.compare(first, second)?;
-    Ok(Answer::Told)
+    stage.compare(first, second).await?;
+    Ok(Answer::Told(Exit::Done))
 }
 
 /// Everything that the demo needs; all of it goes with it.
@@ -78,8 +79,8 @@ impl<'a> Stage<'a> {
         })
     }
 
-    fn introduce(&self) {
-        say(&format!(
+    async fn introduce(&self) -> Result<(), Failure> {
+        self.say(&format!(
             "\
 A download that is killed half-way and goes on: all on this machine, and removed at the end.
 
@@ -96,13 +97,15 @@ A download that is killed half-way and goes on: all on this machine, and removed
             region = self.emulator.region(),
             access_key = self.emulator.access_key(),
             secret_key = self.emulator.secret_key(),
-        ));
+        ))
+        .await
     }
 
     /// Returns how many bytes the server had sent when the process died.
     async fn download_and_kill(&self) -> Result<u64, Failure> {
-        say("2. A download, killed when half of the bytes have been sent.\n");
-        let mut child = self.spawn()?;
+        self.say("2. A download, killed when half of the bytes have been sent.\n")
+            .await?;
+        let mut child = self.spawn().await?;
         while self.sent() < self.size / 2 {
             if child.ended()?.is_some() {
                 return Err(Failure::new(
@@ -118,29 +121,33 @@ A download that is killed half-way and goes on: all on this machine, and removed
         let sent = self.sent();
         // The progress line of the dead is still there.
         self.console.abandon();
-        say(&format!(
+        self.say(&format!(
             "
    Killed by SIGKILL, which no program can catch: as in a crash, nobody could tidy up.
    The server had sent {sent}. There is no {KEY} yet; hidden in its place are
    the partial data and the journal that says which bytes of it are there:
 ",
             sent = bytes(sent),
-        ));
+        ))
+        .await?;
         let names = self.left_behind();
         for name in names.map_err(|error| could_not("look at what is left", &error))? {
-            say(&format!("     {name}"));
+            self.say(&format!("     {name}")).await?;
         }
         Ok(sent)
     }
 
     /// Returns how many bytes the server sent to the second run.
     async fn download_again(&self) -> Result<u64, Failure> {
-        say("
+        self.say(
+            "
 3. The same command again: what is there is read back and believed only if its CRC64 is right,
    the rest is fetched.
-");
+",
+        )
+        .await?;
         let before = self.sent();
-        let mut child = self.spawn()?;
+        let mut child = self.spawn().await?;
         let status = loop {
             if let Some(status) = child.ended()? {
                 break status;
@@ -157,11 +164,12 @@ A download that is killed half-way and goes on: all on this machine, and removed
         Ok(self.sent() - before)
     }
 
-    fn compare(&self, first: u64, second: u64) -> Result<(), Failure> {
-        say("\n4. The file against its source, byte for byte, without any of the downloader's code:\n");
+    async fn compare(&self, first: u64, second: u64) -> Result<(), Failure> {
+        self.say("\n4. The file against its source, byte for byte, without any of the downloader's code:\n")
+            .await?;
         self.compare_content()?;
         let both = first + second;
-        say(&format!(
+        self.say(&format!(
             "   All {size} bytes are equal, and the file appeared under its name only when they were.
 
    The server sent {first} to the first run and {second} to the second:
@@ -173,8 +181,8 @@ A download that is killed half-way and goes on: all on this machine, and removed
             second = bytes(second),
             percent = self.percent(both),
             over = self.percent(first + self.size),
-        ));
-        Ok(())
+        ))
+        .await
     }
 
     fn compare_content(&self) -> Result<(), Failure> {
@@ -207,12 +215,10 @@ A download that is killed half-way and goes on: all on this machine, and removed
     }
 
     /// Starts a download, and shows how to.
-    fn spawn(&self) -> Result<Running, Failure> {
+    async fn spawn(&self) -> Result<Running, Failure> {
         let (object, directory) = (object(), self.directory());
-        say(&format!(
-            "   $ tosget get {object} {}",
-            printable_path(&directory)
-        ));
+        let shown = printable_path(&directory);
+        self.say(&format!("   $ tosget get {object} {shown}")).await?;
         let program = env::current_exe().map_err(|error| could_not("find this program", &error))?;
         let mut command = Command::new(program);
         command.arg("get").arg(object).arg(directory);
@@ -226,6 +232,16 @@ A download that is killed half-way and goes on: all on this machine, and removed
             .spawn()
             .map_err(|error| could_not("start a download", &error))?;
         Ok(Running(child))
+    }
+
+    /// Prints lines, and waits until they are written: the downloads write to the same terminal. A reader that left misses the rest.
+    async fn say(&self, text: &str) -> Result<(), Failure> {
+        let mut interruption = self.interruption.clone();
+        let written = print(format!("{text}\n"), interruption.told()).await;
+        let failure = written
+            .err()
+            .and_then(|unwritten| unwritten.failure("the demo's text"));
+        failure.map_or(Ok(()), Err)
     }
 
     /// Bytes of the object that the server has sent so far.
@@ -309,10 +325,6 @@ impl Drop for Running {
 
 fn object() -> String {
     format!("tos://{BUCKET}/{KEY}")
-}
-
-fn say(text: &str) {
-    print(&format!("{text}\n"));
 }
 
 fn could_not(doing: &str, error: &io::Error) -> Failure {

@@ -26,7 +26,7 @@ pub(crate) async fn get(settings: GetSettings, console: &Console, voice: Voice) 
         .with_cancel_hook(interruption.hook());
     let meter = match voice {
         Voice::Words => draw(console, progress.clone(), interruption.hook()),
-        Voice::Quiet | Voice::Json => Meter::hidden(console),
+        Voice::Quiet | Voice::Json => Meter::hidden(),
     };
     let result = client.download_file(request).await;
     drop(meter);

@@ -25,6 +25,9 @@ and told. One object that fails stops no other.
 
 After an interruption, the same command again goes on: a file that is there is compared by
 size and CRC64 (one HEAD, no bytes) and left alone if it is the object.
+
+With --json, the run goes on if its output cannot be written or the reader leaves; failures are
+then reported on stderr. If the reader only stops reading, the run waits after 1,000 lines.
 "
     };
 }
@@ -55,6 +58,8 @@ Exit codes:
   4    what was downloaded is not the object (CRC64)
   5    another process is downloading to the same destination
   130  interrupted (SIGINT, SIGTERM, SIGHUP); the checkpoint is kept
+  If standard output cannot be written (disk full), stderr says so and the exit code is 1
+  instead of 0; a downloaded file stays. A reader that leaves early (| head) changes no code.
 "
     };
 }

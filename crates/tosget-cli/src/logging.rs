@@ -1,7 +1,6 @@
 //! The library's log, where it was asked for, and that it waits in any case. It holds no secrets: the library sees to that.
 
 use std::fmt;
-use std::thread;
 use std::time::Duration;
 
 use tracing::field::{Field, Visit};
@@ -40,7 +39,7 @@ pub(crate) fn start(verbose: u8, voice: Voice, console: &Console) {
 /// Where the library says that it waits.
 const WAIT: &str = "tosget::wait";
 
-/// Says so in words, and from a thread of its own: a terminal may be stopped for as long as its user likes.
+/// Says so in words.
 #[derive(Debug)]
 struct Waits(Console);
 
@@ -50,10 +49,7 @@ impl<S: Subscriber> Layer<S> for Waits {
         event.record(&mut wait);
         let left = human::span(Duration::from_secs(wait.left_s));
         let text = format!("{}; trying again for up to {left}", wait.error);
-        let console = self.0.clone();
-        let say = move || console.say(Tone::Advice, "waiting:", &text);
-        // Without a thread to spare it is not said, that is all.
-        let _ = thread::Builder::new().name("waiting".into()).spawn(say);
+        self.0.say(Tone::Advice, "waiting:", &text);
     }
 }
 

@@ -25,17 +25,20 @@ mod list;
 mod logging;
 mod meter;
 mod object_name;
+mod output;
 mod own_files;
 mod presign;
 mod printable;
 mod progress_line;
 mod rate;
 mod report;
+mod result_lines;
 mod runtime;
 mod settings;
 mod size;
 mod ssec_key;
 mod stat;
+mod stream;
 mod subject;
 mod task_num;
 mod terminal;
@@ -45,35 +48,51 @@ mod when;
 
 use std::process::ExitCode;
 
+use args::Args;
 use console::Console;
+use exit::Exit;
 use failure::Failure;
 use report::{Answer, Voice};
 use settings::Settings;
 
 fn main() -> ExitCode {
-    let args = match args::parse() {
-        Ok(args) => args,
-        Err(exit) => return exit.into(),
-    };
     let console = Console::new();
-    let voice = Voice::new(&args);
-    logging::start(args.verbose, voice, &console);
-    let result = Settings::new(args).and_then(|settings| run(settings, &console, voice));
-    report::tell(&console, voice, &result).into()
+    let exit = match args::parse(&console) {
+        Ok(args) => run(args, &console),
+        Err(exit) => exit,
+    };
+    console.finish();
+    exit.into()
 }
 
-fn run(settings: Settings, console: &Console, voice: Voice) -> Result<Answer, Failure> {
-    let runtime = runtime::runtime()?;
-    let result = runtime.block_on(async {
-        match settings {
-            Settings::Get(settings) => get::get(*settings, console, voice).await,
-            Settings::Batch(settings) => batch::batch(*settings, console, voice).await,
-            Settings::Presign(settings) => presign::presign(*settings).await,
-            Settings::Stat(settings) => stat::stat(*settings, console).await,
-            Settings::Demo(settings) => demo::demo(settings, console).await,
+fn run(args: Args, console: &Console) -> Exit {
+    let voice = Voice::new(&args);
+    logging::start(args.verbose, voice, console);
+    let settings = Settings::new(args);
+    let (runtime, settings) = match (runtime::runtime(), settings) {
+        (Ok(runtime), settings) => (runtime, settings),
+        (Err(failure), Ok(_)) | (Err(_), Err(failure)) => {
+            return report::tell_now(console, voice, &Err(failure));
         }
+    };
+    let exit = runtime.block_on(async {
+        let result = match settings {
+            Ok(settings) => command(settings, console, voice).await,
+            Err(failure) => Err(failure),
+        };
+        report::tell(console, voice, &result).await
     });
     // A name that is being resolved, or bytes that are being read back, would hold up an exit for seconds.
     runtime.shutdown_background();
-    result
+    exit
+}
+
+async fn command(settings: Settings, console: &Console, voice: Voice) -> Result<Answer, Failure> {
+    match settings {
+        Settings::Get(settings) => get::get(*settings, console, voice).await,
+        Settings::Batch(settings) => batch::batch(*settings, console, voice).await,
+        Settings::Presign(settings) => presign::presign(*settings).await,
+        Settings::Stat(settings) => stat::stat(*settings, console).await,
+        Settings::Demo(settings) => demo::demo(settings, console).await,
+    }
 }

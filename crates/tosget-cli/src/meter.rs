@@ -1,11 +1,9 @@
 //! The progress line on a terminal: looks at the progress ten times a second and draws what it sees.
-//!
-//! It has a thread of its own, since a terminal may be stopped (Ctrl-S) for as long as its user likes, and the download
-//! must go on meanwhile.
 
-use std::sync::mpsc::{RecvTimeoutError, Sender, channel};
-use std::thread::{self, JoinHandle};
 use std::time::Duration;
+
+use tokio::task::JoinHandle;
+use tokio::time::sleep;
 
 use crate::console::Console;
 use crate::terminal;
@@ -14,51 +12,39 @@ const REDRAW: Duration = Duration::from_millis(100);
 
 /// A progress line that is being drawn. Dropped, it goes.
 #[derive(Debug)]
-pub(crate) struct Meter {
-    console: Console,
-    drawing: Option<(Sender<()>, JoinHandle<()>)>,
-}
+pub(crate) struct Meter(Option<(Console, JoinHandle<()>)>);
 
 impl Meter {
-    /// Draws the line of each moment until it is dropped, if stderr can be drawn on.
+    /// Draws the line of each moment until it is dropped, if stderr can be drawn on. Needs the runtime.
     pub(crate) fn start(console: &Console, mut line: impl FnMut() -> String + Send + 'static) -> Self {
-        let console = console.clone();
         if !console.can_redraw() {
-            return Self::hidden(&console);
+            return Self::hidden();
         }
-        let (stop, stopped) = channel();
         let canvas = console.clone();
-        let thread = thread::Builder::new().name("progress".into()).spawn(move || {
-            while stopped.recv_timeout(REDRAW) == Err(RecvTimeoutError::Timeout) {
+        let drawing = tokio::spawn(async move {
+            loop {
+                sleep(REDRAW).await;
                 let line = line();
                 if terminal::is_ours() {
-                    canvas.draw(&line);
+                    canvas.draw(line);
                 }
             }
         });
-        Self {
-            console,
-            // Without a thread to spare there is no progress line, that is all.
-            drawing: thread.ok().map(|thread| (stop, thread)),
-        }
+        Self(Some((console.clone(), drawing)))
     }
 
     /// Draws nothing.
-    pub(crate) fn hidden(console: &Console) -> Self {
-        Self {
-            console: console.clone(),
-            drawing: None,
-        }
+    pub(crate) fn hidden() -> Self {
+        Self(None)
     }
 }
 
 impl Drop for Meter {
     fn drop(&mut self) {
-        if let Some((stop, thread)) = self.drawing.take() {
-            drop(stop);
-            // It can't panic, and if it did, there would be nothing to do about it.
-            let _ = thread.join();
-            self.console.erase();
+        if let Some((console, drawing)) = self.0.take() {
+            // It runs on the thread that drops this, so it draws nothing any more.
+            drawing.abort();
+            console.erase();
         }
     }
 }

@@ -1,6 +1,6 @@
 //! Tells what came of a command: in words for people, or as one JSON object for programs.
 
-use std::io::{self, Write};
+use std::future::pending;
 
 use serde::Serialize;
 use tosget::{DownloadFileOutput, HeadObjectOutput, Verification};
@@ -10,6 +10,8 @@ use crate::console::{Console, Tone};
 use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::human;
+use crate::interruption::{Interruption, SecondSignal};
+use crate::output::{self, Unwritten};
 use crate::printable::{printable, printable_path};
 use crate::subject::{Subject, Url};
 use crate::timestamp::rfc3339;
@@ -31,10 +33,10 @@ pub(crate) enum Answer {
     Known(Box<Known>),
     /// A URL that opens an object.
     Signed(Url),
+    /// What was asked for is a text.
+    Help(String),
     /// The command has told everything itself.
-    Told,
-    /// … in JSON; in words this is left to say.
-    Failed(Box<Failure>),
+    Told(Exit),
 }
 
 /// A download that succeeded.
@@ -63,57 +65,97 @@ impl Voice {
     }
 }
 
-/// Tells the result, and says what the process ends with.
-pub(crate) fn tell(console: &Console, voice: Voice, result: &Result<Answer, Failure>) -> Exit {
-    match result {
-        Err(failure) if voice == Voice::Json => {
-            print_json(&failure.to_json());
-            failure.exit
+/// Tells the result, and says what the process ends with. A signal ends it where nobody reads stdout.
+pub(crate) async fn tell(console: &Console, voice: Voice, result: &Result<Answer, Failure>) -> Exit {
+    let Some(text) = on_stdout(voice, result) else {
+        return in_words(console, voice, result);
+    };
+    let interruption = Interruption::listen(console, SecondSignal::ExitsAtOnce);
+    let told = async {
+        match interruption {
+            _ if exit_of(result) == Exit::Interrupted => {}
+            Ok(mut interruption) => interruption.told().await,
+            Err(_) => pending().await,
         }
-        Err(failure) => {
-            failure.tell(console);
-            failure.exit
-        }
-        Ok(Answer::Downloaded(downloaded)) => match voice {
-            Voice::Json => print_json(&downloaded.to_json()),
-            Voice::Quiet => Exit::Done,
-            Voice::Words => downloaded.tell(console),
-        },
-        Ok(Answer::Known(known)) => match voice {
-            Voice::Json => print_json(&known.to_json()),
-            Voice::Quiet | Voice::Words => print(&known.lines()),
-        },
-        Ok(Answer::Signed(url)) => print(&format!("{}\n", url.0)),
-        Ok(Answer::Told) => Exit::Done,
-        Ok(Answer::Failed(failure)) => {
-            if voice != Voice::Json {
-                failure.tell(console);
-            }
-            failure.exit
-        }
+    };
+    let written = output::print(text, told).await;
+    written_or_told(console, result, written)
+}
+
+/// … before there is a runtime.
+pub(crate) fn tell_now(console: &Console, voice: Voice, result: &Result<Answer, Failure>) -> Exit {
+    match on_stdout(voice, result) {
+        Some(text) => written_or_told(console, result, output::print_now(&text)),
+        None => in_words(console, voice, result),
     }
 }
 
-/// Prints one JSON object to stdout.
-pub(crate) fn print_json(object: &impl Serialize) -> Exit {
+/// An object as a line of JSON.
+pub(crate) fn json_line(object: &impl Serialize) -> String {
     let text = serde_json::to_string(object).expect("names are strings, so it can be written");
-    print(&format!("{text}\n"))
+    text + "\n"
 }
 
-/// Prints to stdout. A reader that closed the pipe has seen enough; anything else is a failure.
-pub(crate) fn print(text: &str) -> Exit {
-    let mut stdout = io::stdout().lock();
-    match stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush()) {
-        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
-            Failure::of_the_system("could not write to stdout", &error).tell(&Console::new());
-            Exit::Failed
+/// The part of a result that belongs on stdout.
+fn on_stdout(voice: Voice, result: &Result<Answer, Failure>) -> Option<String> {
+    let is_json = voice == Voice::Json;
+    match result {
+        Err(failure) => is_json.then(|| json_line(&failure.to_json())),
+        Ok(Answer::Downloaded(downloaded)) => is_json.then(|| json_line(&downloaded.to_json())),
+        Ok(Answer::Known(known)) if is_json => Some(json_line(&known.to_json())),
+        Ok(Answer::Known(known)) => Some(known.lines()),
+        Ok(Answer::Signed(url)) => Some(format!("{}\n", url.0)),
+        Ok(Answer::Help(text)) => Some(text.clone()),
+        Ok(Answer::Told(_)) => None,
+    }
+}
+
+/// Tells the others on stderr.
+fn in_words(console: &Console, voice: Voice, result: &Result<Answer, Failure>) -> Exit {
+    match result {
+        Err(failure) => failure.tell(console),
+        Ok(Answer::Downloaded(downloaded)) if voice == Voice::Words => downloaded.tell(console),
+        Ok(_) => {}
+    }
+    exit_of(result)
+}
+
+/// Tells on stderr what did not get to stdout. A reader that left hides no failure, and changes nothing else.
+fn written_or_told(
+    console: &Console,
+    result: &Result<Answer, Failure>,
+    written: Result<(), Unwritten>,
+) -> Exit {
+    let Err(unwritten) = written else {
+        return exit_of(result);
+    };
+    let failure = unwritten.failure("the result");
+    if let Some(failure) = &failure {
+        failure.tell(console);
+    }
+    match (result, failure) {
+        (Err(failure), _) => {
+            failure.tell(console);
+            failure.exit
         }
-        _ => Exit::Done,
+        (Ok(Answer::Downloaded(downloaded)), Some(failure)) => {
+            downloaded.tell(console);
+            failure.exit
+        }
+        (Ok(_), failure) => failure.map_or(Exit::Done, |failure| failure.exit),
+    }
+}
+
+fn exit_of(result: &Result<Answer, Failure>) -> Exit {
+    match result {
+        Err(failure) => failure.exit,
+        Ok(Answer::Told(exit)) => *exit,
+        Ok(_) => Exit::Done,
     }
 }
 
 impl Downloaded {
-    fn tell(&self, console: &Console) -> Exit {
+    fn tell(&self, console: &Console) {
         if let Some(reason) = &self.output.set_aside {
             console.say(
                 Tone::Advice,
@@ -131,7 +173,6 @@ impl Downloaded {
             console.say(Tone::Advice, "note:", &message);
         }
         console.say(Tone::Good, "done:", &self.summary());
-        Exit::Done
     }
 
     fn summary(&self) -> String {

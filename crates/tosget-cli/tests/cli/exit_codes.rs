@@ -147,5 +147,5 @@ fn exit_1_a_stdout_that_is_full() {
     let mut command = stage.command(&["stat", "tos://bkt/k"]);
     let output = command.stdout(full).output().expect("it runs");
     assert_eq!(output.status.code(), Some(1));
-    assert!(String::from_utf8_lossy(&output.stderr).contains("could not write to stdout"));
+    assert!(String::from_utf8_lossy(&output.stderr).contains("cannot write the result to standard output"));
 }

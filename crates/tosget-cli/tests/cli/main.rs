@@ -31,4 +31,5 @@ mod secrets;
 mod stage;
 mod stat;
 mod stuck_disk;
+mod unread_output;
 mod usage;

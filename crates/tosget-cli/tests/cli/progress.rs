@@ -35,7 +35,7 @@ fn on_a_terminal(columns: u16, mut command: Command) -> String {
     reader.join().expect("read")
 }
 
-fn terminal(columns: u16) -> (OwnedFd, OwnedFd) {
+pub(crate) fn terminal(columns: u16) -> (OwnedFd, OwnedFd) {
     let master = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY).expect("a terminal");
     grantpt(&master).expect("granted");
     unlockpt(&master).expect("unlocked");
