@@ -84,6 +84,9 @@ pub(crate) struct Patience {
     won: u64,
     /// Time spent on attempts that failed and on back-off since then.
     spent: Duration,
+    /// Failures since the last byte that rather come from a mistake, and the time that was spent on them.
+    doubts: u32,
+    doubted: Duration,
 }
 
 impl Patience {
@@ -95,12 +98,14 @@ impl Patience {
             setbacks: 0,
             won: 0,
             spent: Duration::ZERO,
+            doubts: 0,
+            doubted: Duration::ZERO,
         }
     }
 
     /// Bytes arrived: the count of failures starts again. Time and back-off start again once they are more than crumbs.
     pub(crate) fn progressed(&mut self, bytes: u64) {
-        self.failures = 0;
+        (self.failures, self.doubts) = (0, 0);
         self.won = self.won.saturating_add(bytes);
         if self.won >= PROGRESS {
             *self = Self::new(self.retries);
@@ -135,34 +140,46 @@ impl Patience {
     }
 
     fn decide(&mut self, nature: Nature, asked: Duration, took: Duration, chance: f64) -> Decision {
-        self.spent = self.spent.saturating_add(took);
+        self.spend(nature, took);
         let ceiling = BASE
             .saturating_mul(1u32.checked_shl(self.setbacks).unwrap_or(u32::MAX))
             .min(CEILING);
-        let (count, time) = self.bounds(nature);
-        let is_over = self.failures >= count || self.spent >= time;
+        let (count, left) = self.left(nature);
         self.failures = self.failures.saturating_add(1);
         self.setbacks = self.setbacks.saturating_add(1);
-        let left = time.saturating_sub(self.spent);
-        if is_over || asked > left {
+        self.doubts += u32::from(nature == Nature::Doubtful);
+        if count == 0 || left.is_zero() || asked > left {
             return Decision::GiveUp;
         }
         let wait = (asked + ceiling.mul_f64(chance.clamp(0.0, 1.0))).min(left);
-        self.spent += wait;
+        self.spend(nature, wait);
         Decision::RetryAfter(wait)
     }
 
-    /// The most failures in a row, and the most time, that are borne of this kind.
-    fn bounds(&self, nature: Nature) -> (u32, Duration) {
+    fn spend(&mut self, nature: Nature, time: Duration) {
+        self.spent = self.spent.saturating_add(time);
+        if nature == Nature::Doubtful {
+            self.doubted = self.doubted.saturating_add(time);
+        }
+    }
+
+    /// How many more failures of this kind are borne in a row, and for how much longer.
+    fn left(&self, nature: Nature) -> (u32, Duration) {
         let Retries {
             time,
             count,
             doubtful,
         } = self.retries;
+        let of_any_kind = count.map_or(u32::MAX, |count| count.saturating_sub(self.failures));
+        let left = time.saturating_sub(self.spent);
         match nature {
-            Nature::Mistake => (0, time),
-            Nature::Doubtful => (count.unwrap_or(doubtful), time.min(DOUBTFUL_FOR)),
-            Nature::Outage => (count.unwrap_or(u32::MAX), time),
+            Nature::Mistake => (0, left),
+            // An outage before it took nothing away from these.
+            Nature::Doubtful => (
+                count.map_or(doubtful.saturating_sub(self.doubts), |_| of_any_kind),
+                left.min(DOUBTFUL_FOR.saturating_sub(self.doubted)),
+            ),
+            Nature::Outage => (of_any_kind, left),
         }
     }
 }
@@ -365,6 +382,21 @@ mod tests {
             many <= 3 && time <= Duration::from_secs(100),
             "{many} in {time:?}"
         );
+    }
+
+    #[test]
+    fn an_outage_leaves_a_wrong_answer_its_own_retries_and_its_own_time() {
+        let mut patience = Patience::new(BY_TIME);
+        for _ in 0..10 {
+            let decision = patience.after(&refusal(503), Duration::from_secs(9), 0.0);
+            assert_ne!(decision, Decision::GiveUp);
+        }
+        let ignored = ResponseFault::RangeIgnored.into();
+        for _ in 0..3 {
+            let decision = patience.after(&ignored, Duration::from_secs(9), 0.0);
+            assert_ne!(decision, Decision::GiveUp);
+        }
+        assert_eq!(patience.after(&ignored, Duration::ZERO, 0.0), Decision::GiveUp);
     }
 
     #[test]

@@ -46,6 +46,8 @@ pub(crate) enum Verdict {
     Flip(u64),
     /// Promise the CRC64 of the range and keep the promise, having flipped a bit of the first byte.
     FlipUnderRangeCrc,
+    /// The same, at so many bytes per second of tokio's clock.
+    FlipUnderRangeCrcAt(u64),
     /// Promise the CRC64 of the range and keep the promise.
     ServeWithRangeCrc,
 }
@@ -212,10 +214,13 @@ fn respond(served: &Served, range: ByteRange, verdict: Verdict, chunk: usize) ->
                 payload = flipped(&payload, (offset - range.start()) as usize);
             }
         }
-        Verdict::FlipUnderRangeCrc => {
+        Verdict::FlipUnderRangeCrc | Verdict::FlipUnderRangeCrcAt(_) => {
             head.range_crc_granted = true;
             range_crc64 = Some(Crc64::of(&payload).0);
             payload = flipped(&payload, 0);
+            if let Verdict::FlipUnderRangeCrcAt(bytes_per_second) = verdict {
+                pace = Some(Duration::from_secs_f64(chunk as f64 / bytes_per_second as f64));
+            }
         }
         Verdict::ServeWithRangeCrc => {
             head.range_crc_granted = true;

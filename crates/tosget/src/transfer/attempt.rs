@@ -20,6 +20,8 @@ pub(super) struct Attempted {
     pub(super) reached: u64,
     /// CRC of these bytes.
     pub(super) crc: Crc64,
+    /// Whether bytes came, be it that they were taken back.
+    pub(super) has_come: bool,
     pub(super) end: End,
 }
 
@@ -39,6 +41,7 @@ impl Attempted {
         Self {
             reached: range.start(),
             crc: Crc64::EMPTY,
+            has_come: false,
             end,
         }
     }
@@ -138,6 +141,7 @@ impl Transfer {
             Attempted {
                 reached: receiving.intake.landed(),
                 crc: receiving.crc,
+                has_come: receiving.intake.landed() > range.start(),
                 end,
             }
         }
@@ -286,7 +290,10 @@ impl Receiving<'_> {
                     server,
                     received: self.crc.0,
                 };
-                Attempted::nothing(self.range, End::Failed(fault.into()))
+                Attempted {
+                    has_come: true,
+                    ..Attempted::nothing(self.range, End::Failed(fault.into()))
+                }
             }
             // An interrupted range has no CRC of the server's; its bytes are as good as any other's.
             _ => {
@@ -294,6 +301,7 @@ impl Receiving<'_> {
                 Attempted {
                     reached,
                     crc: self.crc,
+                    has_come: true,
                     end,
                 }
             }

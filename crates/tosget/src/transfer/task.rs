@@ -33,7 +33,7 @@ impl Transfer {
             course.set_doing(Doing::Network);
             attempts += 1;
             let attempt = Attempt::new(patience.failures() + 1, &self.limits.retries);
-            let mut took = Some(Instant::now());
+            let asked = Instant::now();
             let attempted = match opened.take() {
                 Some(response) => self.receive(course, missing, response).await,
                 None => self.attempt(course, missing, attempt).await,
@@ -42,7 +42,6 @@ impl Transfer {
             course.go_on_from(reached);
             if reached > missing.start() {
                 patience.progressed(reached - missing.start());
-                took = None;
                 crc = crc.then(attempted.crc, reached - missing.start());
             }
             if let End::Disk(error) = attempted.end {
@@ -58,8 +57,11 @@ impl Transfer {
                 End::Complete | End::Disk(_) => unreachable!("a complete attempt leaves nothing"),
             };
             missing = rest;
-            // What an attempt took before its first byte counts; how long it went well does not.
-            let took = took.map(|asked| asked.elapsed()).unwrap_or_default();
+            // Time in which bytes came is no outage, be it that they came altered.
+            let took = match attempted.has_come {
+                true => Duration::ZERO,
+                false => asked.elapsed(),
+            };
             match patience.after(&error, took, fastrand::f64()) {
                 Decision::RetryAfter(wait) => {
                     if let Some(left) = patience.noticeable() {

@@ -237,3 +237,23 @@ async fn a_name_that_keeps_having_no_address_ends_the_call_and_the_next_one_goes
     bench.assert_is_the_object();
     assert_eq!(output.bytes_resumed, 2 * PART);
 }
+
+/// What came took its time, and was no outage.
+#[tokio::test(start_paused = true)]
+async fn a_slow_part_that_came_altered_is_fetched_again() {
+    let bench = Bench::new(SIZE);
+    bench.source.follow(|number, _| match number {
+        1 => Verdict::FlipUnderRangeCrcAt(25_000),
+        _ => Verdict::ServeWithRangeCrc,
+    });
+    let began = VirtualInstant::now();
+    let spec = Spec {
+        tasks: exactly(1),
+        part_size: NonZeroU64::new(2 * PART).expect("not zero"),
+        ..bench.patient_spec()
+    };
+    let output = bench.download(spec).await.expect("the second time it is right");
+    bench.assert_is_the_object();
+    assert!(began.elapsed() > Duration::from_secs(80), "{:?}", began.elapsed());
+    assert_eq!(output.retries, 1);
+}
