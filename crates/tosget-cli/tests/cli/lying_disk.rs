@@ -104,3 +104,48 @@ fn what_a_killed_run_left_is_gone_on_with_where_everybody_gets_every_lock() {
     assert_is_big_object(&stage.path("big"), SIZE);
     assert_eq!(stage.files(), ["big"]);
 }
+
+/// Everybody gets every lock.
+const NO_PROOF: &str = "flock drop *";
+
+/// As where nobody reaps children: in many containers.
+#[test]
+fn a_killed_run_that_nobody_has_reaped_is_gone_on_with() {
+    for rule in ["", NO_PROOF] {
+        let stage = Stage::with_big_object(SIZE);
+        stage.slow_down(48 * MIB);
+        let odd = match rule {
+            "" => OddSystem::new(&stage),
+            rule => OddSystem::new(&stage).rule(rule),
+        };
+        let running = odd.start(&GET);
+        stage.wait_until_sent(24 * MIB);
+        running.signal(Signal::KILL);
+        let stat = format!("/proc/{}/stat", running.id());
+        crate::stage::wait_until("its death", || {
+            std::fs::read_to_string(&stat)
+                .expect("not reaped")
+                .contains(") Z ")
+        });
+        stage.full_speed();
+        odd.run(&GET).ends_with(0).says(" resumed in ");
+        assert_is_big_object(&stage.path("big"), SIZE);
+        assert_eq!(stage.files(), ["big"]);
+        running.wait();
+    }
+}
+
+#[test]
+fn a_journal_that_goes_while_its_holder_is_looked_for_is_no_error_of_the_disk() {
+    let stage = Stage::with_big_object(SIZE);
+    stage.slow_down(48 * MIB);
+    let first = stage.start(&GET);
+    stage.wait_until_sent(24 * MIB);
+    let odd = OddSystem::new(&stage).rule("open wait4000 2 tosget-journal");
+    let second = odd.start(&GET);
+    crate::stage::wait_until("its look", || odd.was_used());
+    stage.full_speed();
+    first.wait().ends_with(0);
+    second.wait().ends_with(0);
+    assert_eq!(stage.files(), ["big"]);
+}

@@ -63,6 +63,10 @@ impl Earlier {
                 return Ok(earlier);
             };
             earlier.refuse_what_is_not_ours(spec, places)?;
+            // Who has a lock that proves it is alone, whatever the journal says of its last owner.
+            if places.locks_are_proof {
+                return Ok(earlier);
+            }
             match journal
                 .last_owner
                 .as_ref()
@@ -70,8 +74,7 @@ impl Earlier {
             {
                 Some((_, Liveness::Gone)) => return Ok(earlier),
                 Some((last, Liveness::Alive)) => return Err(held(places, Some(&last.owner.to_string()))),
-                // It may be that its owner is just writing it.
-                None if places.locks_are_proof => return Ok(earlier),
+                // Where nothing can be read, its owner may be just writing it.
                 None | Some((_, Liveness::Unknown)) => {}
             }
             tokio::select! {

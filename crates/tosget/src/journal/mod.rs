@@ -20,7 +20,6 @@ use format::{
     Damage, Header, Identity, MAX_HEADER_LEN, OWNER_AT, Owner, OwnerBlock, OwnerState, RECORD_LEN, Record,
     decode_header, encode_header,
 };
-use lease::read_owner;
 pub(crate) use lease::{Lease, Ownership, owner_at};
 pub(crate) use owner::{Liveness, current_owner, liveness};
 
@@ -187,8 +186,9 @@ impl FoundJournal {
         match open_locked(storage, path, OpenMode::Existing)? {
             Locked::Absent => Ok(Look::Nothing),
             Locked::Held => {
-                let file = storage.open(path, OpenMode::Existing)?;
-                Ok(Look::Held(read_owner(&*file)?.map(|block| Box::new(block.owner))))
+                // It may be gone by now. Whoever it was, it is held.
+                let holder = owner_at(storage, path).ok().flatten();
+                Ok(Look::Held(holder.map(|block| Box::new(block.owner))))
             }
             Locked::Ours(file) => Ok(Look::Found(Box::new(Self::read(file, path)?))),
         }

@@ -60,15 +60,13 @@ pub(crate) fn current_owner(storage: &dyn Storage, token: [u8; 16]) -> Owner {
 
 /// Judges the last owner as `me` sees it.
 pub(crate) fn liveness(me: &Owner, last: &OwnerBlock) -> Liveness {
-    judge(me, last, process_started, |token| {
-        alive(|tokens| tokens.contains(token))
-    })
+    judge(me, last, process, |token| alive(|tokens| tokens.contains(token)))
 }
 
 fn judge(
     me: &Owner,
     last: &OwnerBlock,
-    started: impl Fn(u32) -> Option<u64>,
+    process: impl Fn(u32) -> Process,
     is_ours: impl Fn(&[u8; 16]) -> bool,
 ) -> Liveness {
     let other = &last.owner;
@@ -80,7 +78,11 @@ fn judge(
             let alive = if other.pid == me.pid && other.process_started == me.process_started {
                 is_ours(&other.token)
             } else {
-                started(other.pid).is_some_and(|started| started == other.process_started)
+                match process(other.pid) {
+                    Process::Runs { started } => started == other.process_started,
+                    Process::Hidden => return Liveness::Unknown,
+                    Process::Gone => false,
+                }
             };
             if alive { Liveness::Alive } else { Liveness::Gone }
         }
@@ -88,12 +90,63 @@ fn judge(
     }
 }
 
-/// Start time of a process in clock ticks since boot: field 22 of `/proc/PID/stat`, counted from the end of the
-/// command's name, which may itself hold blanks and parentheses (proc_pid_stat(5)).
+/// What the system tells of a process.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Process {
+    /// Since when, in clock ticks since boot.
+    Runs {
+        started: u64,
+    },
+    Gone,
+    /// It is there, and another user's; `/proc` is mounted so that nothing else is told (`hidepid`).
+    Hidden,
+}
+
+fn process(pid: u32) -> Process {
+    match fs::read_to_string(format!("/proc/{pid}/stat")) {
+        Ok(stat) => parse_stat(&stat).unwrap_or(Process::Gone),
+        Err(_) if is_refused(pid) => Process::Hidden,
+        Err(_) => Process::Gone,
+    }
+}
+
 fn process_started(pid: u32) -> Option<u64> {
-    let text = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
-    let after_name = text.rsplit_once(')')?.1;
-    after_name.split_ascii_whitespace().nth(19)?.parse().ok()
+    match process(pid) {
+        Process::Runs { started } => Some(started),
+        Process::Gone | Process::Hidden => None,
+    }
+}
+
+/// Reads `/proc/PID/stat`: the state, field 20 (the number of threads) and field 22 (the start time), counted from the end of the
+/// command's name, which may itself hold blanks and parentheses (proc_pid_stat(5)).
+///
+/// A process that has ended stays there as a zombie until its parent asks for its result, in many containers for ever. A zombie
+/// with more threads has ended its first one only.
+fn parse_stat(stat: &str) -> Option<Process> {
+    let mut fields = stat.rsplit_once(')')?.1.split_ascii_whitespace();
+    let state = fields.next()?;
+    let threads: u64 = fields.nth(16)?.parse().ok()?;
+    let started = fields.nth(1)?.parse().ok()?;
+    let is_dead = matches!(state, "Z" | "X" | "x") && threads <= 1;
+    Some(if is_dead {
+        Process::Gone
+    } else {
+        Process::Runs { started }
+    })
+}
+
+/// Whether the process is there and may not be sent a signal: that is told also where `/proc` shows nothing of it.
+#[cfg(unix)]
+fn is_refused(pid: u32) -> bool {
+    use rustix::io::Errno;
+    use rustix::process::{Pid, test_kill_process};
+    let pid = i32::try_from(pid).ok().and_then(Pid::from_raw);
+    pid.is_some_and(|pid| test_kill_process(pid) == Err(Errno::PERM))
+}
+
+#[cfg(not(unix))]
+fn is_refused(_pid: u32) -> bool {
+    false
 }
 
 /// Number of our pid namespace: `/proc/self/ns/pid` is a link that reads `pid:[4026531836]`.
@@ -140,9 +193,11 @@ mod tests {
     #[test]
     fn a_running_process_of_this_machine_is_alive_and_a_reused_pid_is_not_it() {
         let block = running(other_process());
-        assert_eq!(judge(&owner(), &block, |_| Some(80), |_| false), Liveness::Alive);
-        assert_eq!(judge(&owner(), &block, |_| Some(81), |_| false), Liveness::Gone);
-        assert_eq!(judge(&owner(), &block, |_| None, |_| false), Liveness::Gone);
+        let judge = |process| judge(&owner(), &block, |_| process, |_| false);
+        assert_eq!(judge(Process::Runs { started: 80 }), Liveness::Alive);
+        assert_eq!(judge(Process::Runs { started: 81 }), Liveness::Gone);
+        assert_eq!(judge(Process::Gone), Liveness::Gone);
+        assert_eq!(judge(Process::Hidden), Liveness::Unknown);
     }
 
     #[test]
@@ -152,7 +207,7 @@ mod tests {
             ..other_process()
         };
         assert_eq!(
-            judge(&owner(), &running(elsewhere), |_| None, |_| false),
+            judge(&owner(), &running(elsewhere), |_| Process::Gone, |_| false),
             Liveness::Unknown
         );
         let contained = Owner {
@@ -160,7 +215,7 @@ mod tests {
             ..other_process()
         };
         assert_eq!(
-            judge(&owner(), &running(contained), |_| None, |_| false),
+            judge(&owner(), &running(contained), |_| Process::Gone, |_| false),
             Liveness::Unknown
         );
     }
@@ -182,7 +237,33 @@ mod tests {
             beat: 1,
             state: OwnerState::Released(seal),
         };
-        assert_eq!(judge(&owner(), &block, |_| Some(80), |_| false), Liveness::Gone);
+        assert_eq!(
+            judge(&owner(), &block, |_| Process::Runs { started: 80 }, |_| false),
+            Liveness::Gone
+        );
+    }
+
+    #[test]
+    fn a_process_that_has_ended_is_gone_also_before_its_parent_asks() {
+        let stat = |state: &str, threads: u64| {
+            parse_stat(&format!(
+                "7 (a ) Z b) {state} 1 7 7 0 -1 4227084 0 0 0 0 0 0 0 0 20 0 {threads} 0 8472 0 0 0"
+            ))
+        };
+        assert_eq!(stat("S", 5), Some(Process::Runs { started: 8472 }));
+        assert_eq!(stat("Z", 1), Some(Process::Gone));
+        assert_eq!(stat("X", 1), Some(Process::Gone));
+        assert_eq!(stat("Z", 5), Some(Process::Runs { started: 8472 }));
+    }
+
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn a_process_that_is_hidden_is_not_taken_for_gone() {
+        use std::os::unix::fs::MetadataExt;
+        let user = |path: &str| fs::metadata(path).map(|process| process.uid()).ok();
+        let (own, first) = (user("/proc/self"), user("/proc/1"));
+        assert_eq!(is_refused(1), own != Some(0) && own != first);
+        assert!(!is_refused(std::process::id()));
     }
 
     #[cfg(target_os = "linux")]
