@@ -174,6 +174,7 @@ impl Session {
         if let Some(len) = announced {
             reply.headers.insert(CONTENT_LENGTH, HeaderValue::from(len));
         }
+        plan.alter_at_last(&mut reply.headers);
         let sent_len = if stream.is_some() { len } else { 0 };
         if let Some(exchange) = &exchange {
             exchange.answer(reply.status.as_u16(), head_len(reply.status, &reply.headers));

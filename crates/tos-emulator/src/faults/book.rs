@@ -93,8 +93,12 @@ impl ActiveRule {
         }
         self.struck += 1;
         let in_flight = self.shared.in_flight.fetch_add(1, Ordering::Relaxed) + 1;
+        let verdict = match &self.rule.verdict {
+            Verdict::Beyond { limit, verdict } if in_flight > *limit => verdict,
+            verdict => verdict,
+        };
         Some(Strike {
-            verdict: self.rule.verdict.clone(),
+            verdict: verdict.clone(),
             shared: Arc::clone(&self.shared),
             in_flight,
         })

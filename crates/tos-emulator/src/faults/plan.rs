@@ -5,8 +5,8 @@ use std::ops::Range;
 use std::sync::Arc;
 use std::time::Duration;
 
-use http::header::{ETAG, HeaderName, HeaderValue, LOCATION, RANGE};
-use http::{Method, StatusCode};
+use http::header::{CONTENT_LENGTH, ETAG, HeaderName, HeaderValue, LOCATION, RANGE, SERVER};
+use http::{HeaderMap, Method, StatusCode};
 use tokio::time::sleep;
 
 use super::book::Strike;
@@ -40,8 +40,12 @@ impl Plan {
         Self { strikes }
     }
 
+    /// Of those that struck: where there is room for one request more, nothing happens to it.
     pub(crate) fn names(&self) -> Vec<String> {
-        self.verdicts().map(|verdict| verdict.name().to_owned()).collect()
+        self.verdicts()
+            .filter(|verdict| !matches!(verdict, Verdict::Beyond { .. }))
+            .map(|verdict| verdict.name().to_owned())
+            .collect()
     }
 
     /// What happens before the request is looked at. It may take for ever, until the connection is gone.
@@ -62,6 +66,13 @@ impl Plan {
                 Verdict::ReplaceObject { seed, size } => replace(service, request, *seed, *size),
                 Verdict::Status(answer) => return Some(answer.instead(&request.method)),
                 Verdict::Redirect { status, location } => return Some(redirect(*status, location)),
+                Verdict::Portal { html } => {
+                    return Some(Instead::Reply(with_text(
+                        Reply::ok(),
+                        "text/html; charset=utf-8",
+                        html,
+                    )));
+                }
                 Verdict::MaxConcurrent { limit } if strike.in_flight > *limit => return Some(too_many()),
                 _ => {}
             }
@@ -86,6 +97,8 @@ impl Plan {
                 Verdict::WrongContentRange { shift, total } => shift_content_range(reply, *shift, *total),
                 Verdict::OtherEtag { etag } => reply.set(ETAG, &format!("\"{etag}\"")),
                 Verdict::HideEtag => drop(reply.headers.remove(ETAG)),
+                Verdict::UnquotedEtag => rewrite_etag(reply, |etag| etag.trim_matches('"').to_owned()),
+                Verdict::WeakEtag => rewrite_etag(reply, |etag| format!("W/{etag}")),
                 Verdict::HideCrc => drop(reply.headers.remove(CRC_HEADER)),
                 Verdict::WrongCrc => spoil_crc(reply),
                 Verdict::ContentEncoding { value } => set(reply, "content-encoding", value),
@@ -93,6 +106,17 @@ impl Plan {
                 Verdict::SetHeader { name, value } => set(reply, name, value),
                 Verdict::RemoveHeader { name } => drop(reply.headers.remove(name.as_str())),
                 Verdict::HugeHeader { bytes } => set(reply, "x-padding", &"x".repeat(*bytes)),
+                _ => {}
+            }
+        }
+    }
+
+    /// Falsifies what every answer has, once it is ready for the wire.
+    pub(crate) fn alter_at_last(&self, headers: &mut HeaderMap) {
+        for verdict in self.verdicts() {
+            match verdict {
+                Verdict::HideLength => drop(headers.remove(CONTENT_LENGTH)),
+                Verdict::Portal { .. } => remove_those_of_the_service(headers),
                 _ => {}
             }
         }
@@ -243,6 +267,22 @@ fn with_text(reply: Reply, content_type: &str, text: &str) -> Reply {
 fn set(reply: &mut Reply, name: &str, value: &str) {
     if let Ok(name) = HeaderName::try_from(name) {
         reply.set(name, value);
+    }
+}
+
+fn rewrite_etag(reply: &mut Reply, rewrite: impl Fn(&str) -> String) {
+    let etag = reply.headers.get(ETAG).and_then(|etag| etag.to_str().ok());
+    if let Some(etag) = etag.map(rewrite) {
+        reply.set(ETAG, &etag);
+    }
+}
+
+fn remove_those_of_the_service(headers: &mut HeaderMap) {
+    let names: Vec<_> = headers.keys().cloned().collect();
+    for name in names {
+        if name == SERVER || name.as_str().starts_with("x-tos-") {
+            headers.remove(name);
+        }
     }
 }
 

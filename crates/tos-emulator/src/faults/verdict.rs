@@ -96,6 +96,12 @@ pub enum Verdict {
     },
     /// Send no ETag.
     HideEtag,
+    /// Send the ETag without its quotes.
+    UnquotedEtag,
+    /// Send the ETag as a weak one.
+    WeakEtag,
+    /// Send no `Content-Length`: the body comes in chunks.
+    HideLength,
     /// Send no `x-tos-hash-crc64ecma`.
     HideCrc,
     /// Send a wrong `x-tos-hash-crc64ecma`.
@@ -138,6 +144,18 @@ pub enum Verdict {
     MaxConcurrent {
         /// The largest number at a time.
         limit: usize,
+    },
+    /// While this many struck requests are being answered already, do that to the next one.
+    Beyond {
+        /// The largest number at a time.
+        limit: usize,
+        /// What happens to the others.
+        verdict: Box<Verdict>,
+    },
+    /// Answer 200 with a web page, as a captive portal does: without any header of the service.
+    Portal {
+        /// The page.
+        html: String,
     },
 }
 
@@ -222,6 +240,9 @@ impl Verdict {
             Self::ReplaceObject { .. } => "replace_object",
             Self::OtherEtag { .. } => "other_etag",
             Self::HideEtag => "hide_etag",
+            Self::UnquotedEtag => "unquoted_etag",
+            Self::WeakEtag => "weak_etag",
+            Self::HideLength => "hide_length",
             Self::HideCrc => "hide_crc",
             Self::WrongCrc => "wrong_crc",
             Self::WrongRangeCrc => "wrong_range_crc",
@@ -232,6 +253,8 @@ impl Verdict {
             Self::HugeHeader { .. } => "huge_header",
             Self::ExtraBytes { .. } => "extra_bytes",
             Self::MaxConcurrent { .. } => "max_concurrent",
+            Self::Beyond { .. } => "beyond",
+            Self::Portal { .. } => "portal",
         }
     }
 }

@@ -259,6 +259,67 @@ fn too_many_at_a_time_are_turned_away() {
 }
 
 #[test]
+fn what_is_done_to_those_beyond_a_limit_can_be_chosen() {
+    let (emulator, client) = emulator();
+    emulator.put_virtual("bkt", "k", 1 << 30, 1);
+    let verdict = Box::new(Verdict::status(403, "AccessDenied"));
+    emulator.add_fault(FaultRule::new(Verdict::Beyond { limit: 1, verdict }).method("GET"));
+    let mut stream = client.connect();
+    client.ask("GET", "/bkt/k").write(&mut stream);
+    while emulator.requests().iter().all(|request| request.status.is_none()) {
+        thread::yield_now();
+    }
+    client.get("/bkt/k").expect(403);
+    drop(stream);
+    while emulator.stats().in_flight > 0 {
+        thread::yield_now();
+    }
+    client.range("/bkt/k", "bytes=0-9").expect(206);
+    let faults: Vec<_> = emulator
+        .requests()
+        .into_iter()
+        .map(|request| request.faults)
+        .collect();
+    assert_eq!(faults, [vec![], vec!["status".to_owned()], vec![]]);
+}
+
+#[test]
+fn an_etag_can_be_written_in_other_styles_and_is_known_again() {
+    let plain = struck(Verdict::HideCrc).value("etag").to_owned();
+    let bare = plain.trim_matches('"').to_owned();
+    for (verdict, expected) in [
+        (Verdict::UnquotedEtag, bare),
+        (Verdict::WeakEtag, format!("W/{plain}")),
+    ] {
+        let (emulator, client) = emulator();
+        emulator.put_object("bkt", "k", ramp(1000));
+        emulator.add_fault(FaultRule::new(verdict));
+        let answer = client.get("/bkt/k").expect(200);
+        assert_eq!(answer.value("etag"), expected);
+        let again = client.ask("GET", "/bkt/k").header("if-match", &expected);
+        again.send().expect(200);
+    }
+}
+
+#[test]
+fn a_body_of_no_announced_length_comes_in_chunks() {
+    let answer = struck(Verdict::HideLength).expect(206);
+    assert_eq!(answer.header("content-length"), None);
+    assert_eq!(answer.value("transfer-encoding"), "chunked");
+}
+
+#[test]
+fn a_portal_has_no_header_of_the_service() {
+    let html = "<html>Please log in".to_owned();
+    let answer = struck(Verdict::Portal { html: html.clone() }).expect(200);
+    assert_eq!(answer.value("content-type"), "text/html; charset=utf-8");
+    assert_eq!(answer.body, html.as_bytes());
+    for name in ["server", "x-tos-request-id", "x-tos-id-2", "x-tos-server-time"] {
+        assert_eq!(answer.header(name), None, "{name}");
+    }
+}
+
+#[test]
 fn a_rule_from_the_builder_holds_from_the_start() {
     let emulator = Emulator::builder()
         .fault(FaultRule::new(Verdict::status(500, "InternalError")))
