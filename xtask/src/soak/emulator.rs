@@ -87,7 +87,7 @@ impl Emulator {
         }
     }
 
-    pub(crate) fn set_faults(&self, rules: &[Value]) -> Result<()> {
+    pub(crate) fn set_faults(&self, rules: &[&Value]) -> Result<()> {
         self.control("PUT", "faults", &json!(rules)).map(drop)
     }
 

@@ -27,6 +27,8 @@ pub(crate) enum Nature {
     Lying,
     /// The server keeps the CRC64 of the object to itself, by which alone lies in a body show.
     Hiding,
+    /// The server tells nothing by which one state of the object could be told from another.
+    Unidentified,
 }
 
 /// Which verdicts go together in one story: where the CRC64 is hidden nothing can tell a lie from the truth.
@@ -34,18 +36,106 @@ pub(crate) enum Nature {
 pub(crate) enum Server {
     MayLie,
     MayHide,
+    /// It never tells anything that identifies the object, and replaces it.
+    TellsNothing,
+}
+
+impl Server {
+    pub(crate) fn draw(rng: &mut Rng) -> Self {
+        match rng.u8(..10) {
+            0 => Self::MayHide,
+            1 => Self::TellsNothing,
+            _ => Self::MayLie,
+        }
+    }
+
+    pub(crate) fn may_replace(self) -> bool {
+        self != Self::MayHide
+    }
+}
+
+/// All faults of a run.
+pub(crate) fn draw_all(rng: &mut Rng, server: Server, key: &str, object: Content) -> Vec<Fault> {
+    let fault = |rule, nature, replaces| Fault {
+        rule,
+        replaces,
+        nature,
+    };
+    let mut faults: Vec<Fault> = match rng.u8(..24) {
+        // Together with headers of the service nothing could tell the page from an object.
+        0 => {
+            let verdict = json!({"portal": {"html": "<html><title>\u{1b}[31mPlease log in</title></html>"}});
+            vec![fault(rule(rng, key, &verdict), Nature::Failing, None)]
+        }
+        1 => unannounced(key),
+        2 => vec![empty_at_first(key)],
+        _ => (0..rng.u8(..4)).map(|_| draw(rng, server, key, object)).collect(),
+    };
+    if server == Server::TellsNothing {
+        let hidden = [
+            json!("hide_etag"),
+            json!("hide_crc"),
+            json!({"remove_header": {"name": "last-modified"}}),
+        ];
+        let always = |verdict| {
+            fault(
+                json!({"key": key, "verdict": verdict}),
+                Nature::Unidentified,
+                None,
+            )
+        };
+        faults.extend(hidden.map(always));
+        if rng.u8(..3) == 0 {
+            let (verdict, nature, replaces) = replace_object(rng, object);
+            faults.push(fault(rule(rng, key, &verdict), nature, replaces));
+        }
+    }
+    faults
+}
+
+/// Every answer is the whole object, and none tells how long it is.
+fn unannounced(key: &str) -> Vec<Fault> {
+    let always = |verdict: &str| Fault {
+        rule: json!({"key": key, "verdict": verdict}),
+        replaces: None,
+        nature: Nature::Failing,
+    };
+    ["ignore_range", "hide_length"].map(always).to_vec()
+}
+
+/// Once only: a server that says each time that the object is empty is to be believed.
+fn empty_at_first(key: &str) -> Fault {
+    Fault {
+        rule: json!({"key": key, "times": 1, "verdict": {"status": {"status": 200, "body": "empty"}}}),
+        replaces: None,
+        nature: Nature::Failing,
+    }
+}
+
+/// For a time the service is away, in one way or another.
+pub(crate) fn outage(rng: &mut Rng, key: &str) -> Value {
+    let verdict = match rng.u8(..4) {
+        0 => json!("reset_before_head"),
+        1 => json!("close_before_head"),
+        _ => {
+            let status = [500, 502, 503, 429][rng.usize(..4)];
+            json!({"status": {"status": status, "code": "SoakOutage"}})
+        }
+    };
+    json!({"key": key, "verdict": verdict})
 }
 
 /// How long an answer that comes late may take. Longer than the idle timeout of some runs.
 const LONGEST_DELAY_MS: u64 = 1500;
 
 /// The verdict's name is in the rule; see the emulator's `Verdict`.
-pub(crate) fn draw(rng: &mut Rng, server: Server, key: &str, object: Content) -> Fault {
+fn draw(rng: &mut Rng, server: Server, key: &str, object: Content) -> Fault {
     loop {
         let (verdict, nature, replaces) = draw_verdict(rng, object);
         let fits = match server {
             Server::MayLie => nature != Nature::Hiding,
             Server::MayHide => !matches!(nature, Nature::Lying | Nature::Replacing),
+            Server::TellsNothing => matches!(nature, Nature::Failing | Nature::Refusing),
         };
         if fits {
             let rule = rule(rng, key, &verdict);
@@ -84,7 +174,7 @@ fn draw_verdict(rng: &mut Rng, object: Content) -> (Value, Nature, Option<Conten
         Value::Null
     };
     let plain = |verdict: Value, nature| (verdict, nature, None);
-    match rng.u8(..27) {
+    match rng.u8(..34) {
         0 => plain(
             json!({"delay": {"ms": rng.u64(..LONGEST_DELAY_MS)}}),
             Nature::Failing,
@@ -129,11 +219,43 @@ fn draw_verdict(rng: &mut Rng, object: Content) -> (Value, Nature, Option<Conten
             json!({"extra_bytes": {"bytes": rng.u64(1..100_000)}}),
             Nature::Lying,
         ),
-        _ => plain(
+        26 => plain(
             json!({"max_concurrent": {"limit": rng.u8(1..5)}}),
             Nature::Failing,
         ),
+        27 | 28 => beyond(rng),
+        29 => plain(json!({"reset_after": {"bytes": rng.u8(..2)}}), Nature::Failing),
+        30 => plain(
+            json!({"stall_after": {"bytes": rng.u8(..2), "ms": late}}),
+            Nature::Failing,
+        ),
+        31 => plain(json!("hide_length"), Nature::Failing),
+        32 => plain(json!("unquoted_etag"), Nature::Replacing),
+        _ => plain(json!("weak_etag"), Nature::Replacing),
     }
+}
+
+/// Whoever comes while so many are there is refused in some way.
+fn beyond(rng: &mut Rng) -> (Value, Nature, Option<Content>) {
+    let (verdict, nature) = match rng.u8(..5) {
+        0 => (
+            json!({"status": {"status": 403, "code": "AccessDenied"}}),
+            Nature::Refusing,
+        ),
+        1 => (
+            json!({"status": {"status": 401, "body": "empty"}}),
+            Nature::Refusing,
+        ),
+        2 => (json!("reset_before_head"), Nature::Failing),
+        3 => (json!("close_before_head"), Nature::Failing),
+        _ => (json!({"stall_before_head": {}}), Nature::Failing),
+    };
+    let limit = rng.u8(1..6);
+    (
+        json!({"beyond": {"limit": limit, "verdict": verdict}}),
+        nature,
+        None,
+    )
 }
 
 fn canned(rng: &mut Rng, statuses: &[u16]) -> Value {

@@ -5,6 +5,7 @@
 mod content;
 mod emulator;
 mod fault;
+mod odd;
 mod play;
 mod report;
 mod run;
@@ -44,7 +45,11 @@ pub(crate) fn run(arguments: &[String]) -> Result<()> {
     // What an earlier soak left was for whoever looked into it.
     let _ = fs::remove_dir_all(&scratch);
     println!("seed {}", settings.seed);
-    let tally = settings.soak(&workspace, &scratch)?;
+    let library = odd::library(&scratch)?;
+    if library.is_none() {
+        println!("without a C compiler for Linux, most odd systems are left out");
+    }
+    let tally = settings.soak(&workspace, &scratch, library.as_deref())?;
     println!("\n{tally}");
     if !tally.findings.is_empty() {
         return Err(Failure::new(format!(
@@ -78,13 +83,13 @@ impl Settings {
         Ok(settings)
     }
 
-    fn soak(&self, workspace: &Workspace, scratch: &Path) -> Result<Tally> {
+    fn soak(&self, workspace: &Workspace, scratch: &Path, library: Option<&Path>) -> Result<Tally> {
         let end = Instant::now() + self.time;
         let next = AtomicU64::new(self.story.unwrap_or(1));
         let sum = Mutex::new(Tally::default());
         let jobs = if self.story.is_some() { 1 } else { self.jobs };
         let work = |job: usize| -> Result<()> {
-            let player = player(workspace, scratch.join(format!("job-{job}")))?;
+            let player = player(workspace, scratch.join(format!("job-{job}")), library)?;
             loop {
                 let number = next.fetch_add(1, Ordering::Relaxed);
                 let tally = player.play(&Story::draw(self.seed, number))?;
@@ -105,13 +110,14 @@ impl Settings {
     }
 }
 
-fn player(workspace: &Workspace, scratch: PathBuf) -> Result<Player> {
+fn player(workspace: &Workspace, scratch: PathBuf, library: Option<&Path>) -> Result<Player> {
     let program = workspace.release_program("tos-emulator");
     Ok(Player {
         program: workspace.release_program("tosget"),
         with_range_crc: Emulator::start(&program, &scratch.join("with-range-crc"), true)?,
         without_range_crc: Emulator::start(&program, &scratch.join("without-range-crc"), false)?,
         scratch,
+        library: library.map(Path::to_owned),
     })
 }
 

@@ -7,10 +7,12 @@ use std::thread::sleep;
 use std::time::{Duration, Instant};
 
 use rustix::process::Signal;
+use serde_json::Value;
 
 use super::content::{Content, Print};
 use super::emulator::{BUCKET, Emulator};
 use super::fault::Nature;
+use super::odd::{self, OddSystem};
 use super::report::{Finding, Tally, Trouble};
 use super::run::{Ended, How, Run};
 use super::story::{Act, Afterwards, Ending, Story, Subject};
@@ -30,19 +32,25 @@ const LIMIT: Duration = Duration::from_secs(120);
 /// Some kernels' time stamps move every 4 to 10 ms only, and a change within the same one can't be seen.
 const TIME_STAMP_TICK: Duration = Duration::from_millis(25);
 
+/// Where the calls stand that a story's odd system answered.
+const ODD_LOG: &str = "odd-system.log";
+
 /// What plays stories, one at a time.
 pub(crate) struct Player {
     pub(crate) program: PathBuf,
     pub(crate) scratch: PathBuf,
+    /// What odd systems are made of, where it can be made.
+    pub(crate) library: Option<PathBuf>,
     pub(crate) with_range_crc: Emulator,
     pub(crate) without_range_crc: Emulator,
 }
 
 /// What a signal or a second process does, and when.
-#[derive(Clone, Copy)]
 enum Event<'a> {
     Sent(Signal),
     RivalComes(&'a [String]),
+    /// These rules hold from now on.
+    ServerIs(Vec<&'a Value>),
 }
 
 impl Player {
@@ -62,7 +70,9 @@ impl Player {
             runs: 0,
             shown: None,
         };
+        let log = self.scratch.join(ODD_LOG);
         performance.whole()?;
+        performance.tally.odd_answers += odd::take_uses(&log);
         let Performance { stage, tally, .. } = performance;
         if tally.findings.is_empty() {
             stage.remove().about("the stage of a story")?;
@@ -102,10 +112,9 @@ impl Performance<'_> {
         }
         let mut candidates = vec![self.emulator.current(&self.story.key())?];
         candidates.extend(act.faults.iter().filter_map(|fault| fault.replaces));
-        let rules: Vec<_> = act.faults.iter().map(|fault| fault.rule.clone()).collect();
-        self.emulator.set_faults(&rules)?;
+        self.emulator.set_faults(&act.rules())?;
         self.emulator.set_bandwidth(act.bandwidth)?;
-        let runs = self.perform(act).about("tosget")?;
+        let runs = self.perform(act)?;
         self.emulator.set_faults(&[])?;
         self.emulator.set_bandwidth(None)?;
         for strike in self.emulator.take_strikes()? {
@@ -114,37 +123,65 @@ impl Performance<'_> {
         for run in &runs {
             self.judge_end(act, run);
         }
+        self.tally.outages += u64::from(act.outage.is_some());
         let done = runs.iter().any(Ended::is_done);
         self.judge_destination(&candidates, done, &runs)
     }
 
     /// One run, what befalls it, and the second one beside it, if there is one.
-    fn perform(&mut self, act: &Act) -> io::Result<Vec<Ended>> {
+    fn perform(&mut self, act: &Act) -> Result<Vec<Ended>> {
         let start = Instant::now();
-        let mut first = self.start(&act.arguments)?;
+        let mut first = self.start_disturbed(&act.arguments)?;
         let mut rival = None;
         for (at, event) in timeline(act) {
-            first.ends_within(at.saturating_sub(start.elapsed()))?;
+            first
+                .ends_within(at.saturating_sub(start.elapsed()))
+                .about("tosget")?;
             match event {
-                Event::Sent(signal) => first.signal(signal)?,
-                Event::RivalComes(arguments) => rival = Some(self.start(arguments)?),
+                Event::Sent(signal) => first.signal(signal).about("tosget")?,
+                Event::RivalComes(arguments) => rival = Some(self.start_disturbed(arguments)?),
+                Event::ServerIs(rules) => self.emulator.set_faults(&rules)?,
             }
         }
         let mut ends = Vec::new();
         for mut run in [Some(first), rival].into_iter().flatten() {
-            if !run.ends_within(PATIENCE)? {
+            if !run.ends_within(PATIENCE).about("tosget")? {
                 self.tally.patience_lost += 1;
-                run.signal(END)?;
+                run.signal(END).about("tosget")?;
             }
-            ends.push(run.end(LIMIT)?);
+            ends.push(run.end(LIMIT).about("tosget")?);
         }
         self.tally.count_ending(act.ending.name());
         self.tally.rivals += u64::from(ends.len() > 1);
         Ok(ends)
     }
 
-    fn start(&mut self, arguments: &[String]) -> io::Result<Run> {
+    /// On the story's system.
+    fn start_disturbed(&mut self, arguments: &[String]) -> Result<Run> {
+        let Some(odd) = &self.story.odd else {
+            return self.start(self.plain(), arguments);
+        };
+        let (library, here) = (self.player.library.as_deref(), self.stage.directory());
+        let log = self.player.scratch.join(ODD_LOG);
+        match odd.command(&self.player.program, library, here, &log) {
+            Some(command) => {
+                self.tally.count_odd(odd.kind.name());
+                self.start(command, arguments)
+            }
+            None => {
+                self.tally.count_odd("left out for want of a C compiler");
+                self.start(self.plain(), arguments)
+            }
+        }
+    }
+
+    fn plain(&self) -> Command {
         let mut command = Command::new(&self.player.program);
+        command.env_clear();
+        command
+    }
+
+    fn start(&mut self, mut command: Command, arguments: &[String]) -> Result<Run> {
         let url = self.emulator.url();
         let key = self.story.key();
         let subject = match self.story.subject {
@@ -152,7 +189,6 @@ impl Performance<'_> {
             Subject::Url => format!("{url}/{BUCKET}/{key}"),
         };
         command
-            .env_clear()
             .env("TOS_ACCESS_KEY", "test-access-key")
             .env("TOS_SECRET_KEY", "test-secret-key")
             .arg("get")
@@ -168,7 +204,7 @@ impl Performance<'_> {
         self.tally.runs += 1;
         // Beside the stage, whose every file is accounted for.
         let name = format!("{}-run-{}", self.story.number, self.runs);
-        Run::start(&mut command, &self.player.scratch.join(name))
+        Run::start(&mut command, &self.player.scratch.join(name)).about("tosget")
     }
 
     fn tamper(&mut self, act: &Act, backup: &Backup) -> io::Result<()> {
@@ -187,7 +223,7 @@ impl Performance<'_> {
     /// The last run, which nothing disturbs: it has to bring the object, and to leave nothing else.
     fn calm(&mut self) -> Result<()> {
         let object = self.emulator.current(&self.story.key())?;
-        let run = self.start(&self.story.calm).and_then(|run| run.end(LIMIT));
+        let run = self.start(self.plain(), &self.story.calm)?.end(LIMIT);
         let run = run.about("tosget")?;
         if !run.is_done() {
             let trouble = if run.how == How::NotAtAll {
@@ -215,7 +251,7 @@ impl Performance<'_> {
         self.tally.count_end(run);
         if run.how == How::NotAtAll {
             self.report(Trouble::Hang, "a run did not end", &[run]);
-        } else if !is_explained(act, run) {
+        } else if !is_explained(self.story, act, run) {
             self.report(Trouble::Exit, "nothing explains how a run ended", &[run]);
         }
         let steers = |text: &str| {
@@ -279,15 +315,29 @@ fn timeline(act: &Act) -> Vec<(Duration, Event<'_>)> {
     if let Some((at, arguments)) = &act.rival {
         events.push((*at, Event::RivalComes(arguments)));
     }
+    if let Some(outage) = &act.outage {
+        events.push((outage.from, Event::ServerIs(vec![&outage.rule])));
+        events.push((outage.until, Event::ServerIs(Vec::new())));
+    }
     events.sort_by_key(|(at, _)| *at);
     events
 }
 
 /// Whether what befell the run can be why it ended as it did. Success needs no reason.
-fn is_explained(act: &Act, run: &Ended) -> bool {
+fn is_explained(story: &Story, act: &Act, run: &Ended) -> bool {
     let is_ended_by = |endings: &[&str]| endings.contains(&act.ending.name());
     match run.how {
         How::Code(0) => true,
+        How::Code(1)
+            if story
+                .odd
+                .as_ref()
+                .is_some_and(|odd| odd.explains_failure(&run.stderr)) =>
+        {
+            true
+        }
+        // An outage is waited for.
+        How::Code(1) if act.outage.is_some() => false,
         // Some runs take a pause of 0.3 s for the end of a connection, and try nothing again.
         How::Code(1) => {
             !act.faults.is_empty() || act.bandwidth.is_some() || is_ended_by(&["stopped, then let go on"])
@@ -297,7 +347,10 @@ fn is_explained(act: &Act, run: &Ended) -> bool {
         How::Code(5) => act.rival.is_some(),
         // Anyone may have lost patience.
         How::Code(130) => true,
-        How::Signal(9) => is_ended_by(&["killed", "stopped, then killed"]),
+        How::Signal(9) => {
+            is_ended_by(&["killed", "stopped, then killed"])
+                || story.odd.as_ref().is_some_and(OddSystem::kills)
+        }
         // Before it could say what it does then.
         How::Signal(15) => is_ended_by(&["interrupted", "interrupted twice"]),
         _ => false,

@@ -14,9 +14,13 @@ pub(crate) struct Tally {
     pub(crate) runs: u64,
     pub(crate) rivals: u64,
     pub(crate) replaced: u64,
+    pub(crate) outages: u64,
+    /// Calls that odd systems answered; of those that the kernel refused for them nobody knows.
+    pub(crate) odd_answers: u64,
     pub(crate) patience_lost: u64,
     pub(crate) bytes_verified: u64,
     pub(crate) bytes_resumed: u64,
+    odd: BTreeMap<String, u64>,
     strikes: BTreeMap<String, u64>,
     tampering: BTreeMap<String, u64>,
     endings: BTreeMap<String, u64>,
@@ -66,6 +70,10 @@ impl Tally {
         count(&mut self.strikes, verdict.to_owned(), 1);
     }
 
+    pub(crate) fn count_odd(&mut self, kind: &str) {
+        count(&mut self.odd, kind.to_owned(), 1);
+    }
+
     pub(crate) fn count_tampering(&mut self, name: String) {
         count(&mut self.tampering, name, 1);
     }
@@ -84,9 +92,12 @@ impl Tally {
         self.runs += other.runs;
         self.rivals += other.rivals;
         self.replaced += other.replaced;
+        self.outages += other.outages;
+        self.odd_answers += other.odd_answers;
         self.patience_lost += other.patience_lost;
         self.bytes_verified += other.bytes_verified;
         self.bytes_resumed += other.bytes_resumed;
+        add_all(&mut self.odd, other.odd);
         add_all(&mut self.strikes, other.strikes);
         add_all(&mut self.tampering, other.tampering);
         add_all(&mut self.endings, other.endings);
@@ -124,6 +135,10 @@ impl fmt::Display for Tally {
         row("how runs ended", &listed(&self.ends))?;
         row("faults injected", &self.strikes.values().sum::<u64>())?;
         row("by verdict", &listed(&self.strikes))?;
+        row("outages of four seconds", &self.outages)?;
+        row("runs on an odd system", &self.odd.values().sum::<u64>())?;
+        row("by what it does", &listed(&self.odd))?;
+        row("calls that it answered", &self.odd_answers)?;
         row("objects replaced between runs", &self.replaced)?;
         row("checkpoints tampered with", &self.tampering.values().sum::<u64>())?;
         row("how", &listed(&self.tampering))?;

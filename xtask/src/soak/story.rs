@@ -3,9 +3,11 @@
 use std::time::Duration;
 
 use fastrand::Rng;
+use serde_json::Value;
 
 use super::content::Content;
 use super::fault::{self, Fault, Nature, Server};
+use super::odd::OddSystem;
 use super::tampering::Tampering;
 
 /// Everything that is chosen; how far a run gets before it is killed is not, since that is a matter of time.
@@ -16,6 +18,8 @@ pub(crate) struct Story {
     pub(crate) subject: Subject,
     pub(crate) checkpoint: Checkpoint,
     pub(crate) grants_range_crc: bool,
+    /// What the disturbed runs run on, if it is not a system like any other.
+    pub(crate) odd: Option<OddSystem>,
     pub(crate) acts: Vec<Act>,
     /// Arguments of the last run, which nothing disturbs.
     pub(crate) calm: Vec<String>,
@@ -45,6 +49,7 @@ pub(crate) struct Act {
     /// What the object becomes before the run.
     pub(crate) replacement: Option<Content>,
     pub(crate) faults: Vec<Fault>,
+    pub(crate) outage: Option<Outage>,
     /// Bytes per second that the server sends in all.
     pub(crate) bandwidth: Option<u64>,
     pub(crate) arguments: Vec<String>,
@@ -53,6 +58,14 @@ pub(crate) struct Act {
     pub(crate) rival: Option<(Duration, Vec<String>)>,
     /// What is done to our files afterwards.
     pub(crate) tampering: Vec<Tampering>,
+}
+
+/// A time in which the service is away, and nothing else is at fault.
+#[derive(Clone, Debug)]
+pub(crate) struct Outage {
+    pub(crate) from: Duration,
+    pub(crate) until: Duration,
+    pub(crate) rule: Value,
 }
 
 /// How a run is ended.
@@ -89,15 +102,18 @@ impl Story {
             seed: rng.u64(..),
             size: draw_size(rng),
         };
-        let server = if rng.u8(..8) == 0 {
-            Server::MayHide
-        } else {
-            Server::MayLie
-        };
         // Who forbids reading back takes what a disk altered.
         let is_disk_trusted = rng.u8(..5) == 0;
+        let odd = (rng.u8(..5) < 2).then(|| OddSystem::draw(rng, is_disk_trusted));
+        let setting = Setting {
+            key: key(number),
+            object,
+            server: Server::draw(rng),
+            is_disk_trusted,
+            is_about_locks: odd.as_ref().is_some_and(OddSystem::is_about_locks),
+        };
         let acts = (0..rng.u8(1..=MOST_ACTS))
-            .map(|_| Act::draw(rng, &key(number), object, server, is_disk_trusted))
+            .map(|_| Act::draw(rng, &setting))
             .collect();
         Self {
             number,
@@ -116,6 +132,7 @@ impl Story {
                 Checkpoint::Nowhere,
             ][rng.usize(..6)],
             grants_range_crc: rng.bool(),
+            odd,
             acts,
             calm: [sizes(rng), vec!["--json".to_owned()]].concat(),
         }
@@ -139,12 +156,34 @@ fn draw_size(rng: &mut Rng) -> u64 {
     }
 }
 
+/// What all acts of a story have in common.
+struct Setting {
+    key: String,
+    object: Content,
+    server: Server,
+    is_disk_trusted: bool,
+    is_about_locks: bool,
+}
+
 impl Act {
-    fn draw(rng: &mut Rng, key: &str, object: Content, server: Server, is_disk_trusted: bool) -> Self {
-        let faults: Vec<Fault> = (0..rng.u8(..4))
-            .map(|_| fault::draw(rng, server, key, object))
-            .collect();
-        let replaces = server == Server::MayLie && rng.u8(..8) == 0;
+    fn draw(rng: &mut Rng, setting: &Setting) -> Self {
+        let &Setting {
+            ref key,
+            object,
+            server,
+            is_disk_trusted,
+            is_about_locks,
+        } = setting;
+        let outage = (rng.u8(..24) == 0).then(|| Outage::draw(rng, key));
+        let faults = match outage {
+            None => fault::draw_all(rng, server, key, object),
+            Some(_) => Vec::new(),
+        };
+        let replaces = server.may_replace() && rng.u8(..8) == 0;
+        let is_patient = outage.is_some();
+        let mut arguments = || arguments(rng, is_disk_trusted, is_patient);
+        let (own, rivals) = (arguments(), arguments());
+        let rival_comes = rng.u8(..6) < if is_about_locks { 4 } else { 1 };
         let tampering = if is_disk_trusted {
             0
         } else {
@@ -153,16 +192,33 @@ impl Act {
         Self {
             replacement: replaces.then(|| fault::replacement(rng, object)),
             faults,
+            outage,
             bandwidth: (rng.u8(..3) > 0).then(|| (object.size * rng.u64(1..20) / 4).max(1 << 20)),
-            arguments: arguments(rng, is_disk_trusted),
+            arguments: own,
             ending: Ending::draw(rng),
-            rival: (rng.u8(..6) == 0).then(|| (moment(rng), arguments(rng, is_disk_trusted))),
+            rival: rival_comes.then(|| (moment(rng), rivals)),
             tampering: (0..tampering).map(|_| Tampering::draw(rng)).collect(),
         }
     }
 
+    /// What the emulator is told.
+    pub(crate) fn rules(&self) -> Vec<&Value> {
+        self.faults.iter().map(|fault| &fault.rule).collect()
+    }
+
     pub(crate) fn has(&self, natures: &[Nature]) -> bool {
         self.faults.iter().any(|fault| natures.contains(&fault.nature))
+    }
+}
+
+impl Outage {
+    fn draw(rng: &mut Rng, key: &str) -> Self {
+        let from = if rng.bool() { Duration::ZERO } else { moment(rng) };
+        Self {
+            from,
+            until: from + Duration::from_secs(4),
+            rule: fault::outage(rng, key),
+        }
     }
 }
 
@@ -191,11 +247,16 @@ fn moment(rng: &mut Rng) -> Duration {
     Duration::from_micros(1 << rng.u32(12..21)).mul_f64(1.0 + rng.f64())
 }
 
-fn arguments(rng: &mut Rng, is_disk_trusted: bool) -> Vec<String> {
+/// Who is patient tries again as long as the command does by itself.
+fn arguments(rng: &mut Rng, is_disk_trusted: bool, is_patient: bool) -> Vec<String> {
     let mut arguments = sizes(rng);
     let mut add = |words: &[&str]| arguments.extend(words.iter().map(|&word| word.to_owned()));
-    add(&["--idle-timeout", ["300ms", "1s", "2s"][rng.usize(..3)]]);
-    add(&["--max-retries", ["0", "1", "3", "6"][rng.usize(..4)]]);
+    if rng.u8(..4) > 0 {
+        add(&["--idle-timeout", ["300ms", "1s", "2s"][rng.usize(..3)]]);
+    }
+    if !is_patient {
+        add(&["--max-retries", ["0", "1", "3", "6"][rng.usize(..4)]]);
+    }
     match rng.u8(..4) {
         0 => add(&["--recheck", "always"]),
         1 if is_disk_trusted => add(&["--recheck", "never"]),
@@ -252,6 +313,10 @@ mod tests {
             let has = |natures: &[Nature]| story.acts.iter().any(|act| act.has(natures));
             assert!(
                 !(has(&[Nature::Hiding]) && has(&[Nature::Lying, Nature::Replacing])),
+                "{story:?}"
+            );
+            assert!(
+                !(has(&[Nature::Unidentified]) && has(&[Nature::Lying])),
                 "{story:?}"
             );
             let forbids = |act: &Act| act.arguments.contains(&"never".to_owned());
