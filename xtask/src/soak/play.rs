@@ -1,7 +1,7 @@
 //! Plays a story against a real server with real processes, and judges what comes of it.
 
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::thread::sleep;
 use std::time::{Duration, Instant};
@@ -236,14 +236,18 @@ impl Performance<'_> {
         self.tally.count_end(&run);
         self.judge_destination(&[object], run.is_done(), std::slice::from_ref(&run))?;
         let files = self.stage.files().about("the stage of a story")?;
-        let left: Vec<_> = files
-            .iter()
-            .filter(|path| **path != self.stage.destination())
-            .map(|path| path.display().to_string())
-            .collect();
+        let (mut left, mut stray) = (Vec::new(), 0);
+        for path in files.iter().filter(|path| **path != self.stage.destination()) {
+            match left_over(self.story, path) {
+                LeftOver::Ours => left.push(path.display().to_string()),
+                LeftOver::Stray => stray += 1,
+                LeftOver::Somebodys => {}
+            }
+        }
         if run.is_done() && !left.is_empty() {
             self.report(Trouble::LeftOver, &left.join(", "), &[&run]);
         }
+        self.tally.stray_files += stray;
         Ok(())
     }
 
@@ -292,6 +296,33 @@ impl Performance<'_> {
             directory: self.stage.directory().to_owned(),
         });
     }
+}
+
+/// What a file is that the last run left.
+enum LeftOver {
+    /// It should be gone.
+    Ours,
+    /// Of a run that died where locks prove nothing and nobody could know it.
+    Stray,
+    /// What we wrote over a journal, which was set aside: tosget removes no file that it did not make.
+    Somebodys,
+}
+
+fn left_over(story: &Story, path: &Path) -> LeftOver {
+    let name = path.file_name().unwrap_or_default().to_string_lossy();
+    if name.ends_with(".aside") && story.overwrites_journal() {
+        return LeftOver::Somebodys;
+    }
+    let own_name = name
+        .strip_suffix(".tosget-part")
+        .and_then(|rest| rest.rsplit_once('.'));
+    // `.file.HASH` is everybody's, `.file.HASH.TOKEN` one run's own.
+    let is_one_runs =
+        own_name.is_some_and(|(before, token)| before.matches('.').count() == 2 && token.len() == 16);
+    if is_one_runs && story.odd.as_ref().is_some_and(OddSystem::is_about_locks) {
+        return LeftOver::Stray;
+    }
+    LeftOver::Ours
 }
 
 /// What happens in the course of an act, in order.

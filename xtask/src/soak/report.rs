@@ -21,6 +21,8 @@ pub(crate) struct Tally {
     pub(crate) bytes_verified: u64,
     pub(crate) bytes_resumed: u64,
     odd: BTreeMap<String, u64>,
+    /// Temporary files of runs that died where locks prove nothing.
+    pub(crate) stray_files: u64,
     strikes: BTreeMap<String, u64>,
     tampering: BTreeMap<String, u64>,
     endings: BTreeMap<String, u64>,
@@ -94,6 +96,7 @@ impl Tally {
         self.replaced += other.replaced;
         self.outages += other.outages;
         self.odd_answers += other.odd_answers;
+        self.stray_files += other.stray_files;
         self.patience_lost += other.patience_lost;
         self.bytes_verified += other.bytes_verified;
         self.bytes_resumed += other.bytes_resumed;
@@ -139,6 +142,10 @@ impl fmt::Display for Tally {
         row("runs on an odd system", &self.odd.values().sum::<u64>())?;
         row("by what it does", &listed(&self.odd))?;
         row("calls that it answered", &self.odd_answers)?;
+        row(
+            "files left by runs that were killed where locks prove nothing",
+            &self.stray_files,
+        )?;
         row("objects replaced between runs", &self.replaced)?;
         row("checkpoints tampered with", &self.tampering.values().sum::<u64>())?;
         row("how", &listed(&self.tampering))?;

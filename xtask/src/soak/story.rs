@@ -138,6 +138,11 @@ impl Story {
         }
     }
 
+    pub(crate) fn overwrites_journal(&self) -> bool {
+        let mut tampering = self.acts.iter().flat_map(|act| &act.tampering);
+        tampering.any(|tampering| tampering.overwrites_journal())
+    }
+
     pub(crate) fn key(&self) -> String {
         key(self.number)
     }

@@ -57,6 +57,11 @@ impl Tampering {
         }
     }
 
+    /// Whether the journal is a journal no more, nor anything that was one.
+    pub(crate) fn overwrites_journal(self) -> bool {
+        (self.target, self.deed) == (Target::Journal, Deed::Overwrite)
+    }
+
     /// How the report calls it.
     pub(crate) fn name(self) -> String {
         let target = match self.target {
