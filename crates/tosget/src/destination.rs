@@ -72,12 +72,12 @@ pub(crate) enum BadDestination {
 }
 
 /// Reads `file_path` as the SDKs of TOS do: an existing directory, or a path that ends in a separator, means
-/// "below that directory, named by the key".
+/// "below that directory, named by the key". With the rights of the file that is there, or that a link there leads to.
 pub(crate) fn resolve(
     storage: &dyn Storage,
     file_path: &Path,
     key: &str,
-) -> Result<Destination, BadDestination> {
+) -> Result<(Destination, Option<Access>), BadDestination> {
     let (mut there, mut is_below) = (None, ends_in_separator(file_path));
     if !is_below && !file_path.as_os_str().is_empty() {
         there = look(storage, file_path)?;
@@ -87,7 +87,7 @@ pub(crate) fn resolve(
         Destination::Directory(path) => {
             refuse_links(storage, file_path, &path)?;
             refuse_reserved(&path)?;
-            return Ok(Destination::Directory(path));
+            return Ok((Destination::Directory(path), None));
         }
         Destination::File(path) => path,
     };
@@ -95,7 +95,8 @@ pub(crate) fn resolve(
         refuse_links(storage, file_path, &path)?;
         there = look(storage, &path)?;
     }
-    checked_file(storage, path, there).map(Destination::File)
+    let access = check_file(storage, &path, there)?;
+    Ok((Destination::File(path), access))
 }
 
 /// What they mean, whatever is there by now: another download may be about to change it.
@@ -156,25 +157,27 @@ fn look_below(storage: &dyn Storage, path: &Path) -> Result<Option<FileKind>, Ba
     }
 }
 
-fn checked_file(
+/// Refuses what can't be replaced; returns the rights of what is.
+fn check_file(
     storage: &dyn Storage,
-    path: PathBuf,
+    path: &Path,
     there: Option<FileKind>,
-) -> Result<PathBuf, BadDestination> {
-    let shown = || Shown(&path).to_string();
+) -> Result<Option<Access>, BadDestination> {
+    let shown = || Shown(path).to_string();
     if path.file_name().is_none() {
         return Err(BadDestination::NoFileName(shown()));
     }
-    refuse_reserved(&path)?;
+    refuse_reserved(path)?;
     match there {
-        None => Ok(path),
+        None => Ok(None),
         Some(FileKind::Directory) => Err(BadDestination::IsADirectory(shown())),
         Some(FileKind::Other) => Err(BadDestination::NotAFile(shown())),
         // A symbolic link is replaced, never followed: it may lead out of the directory that the user named. Whoever names one
         // that leads to a device wants the bytes to go there. One whose end can't be seen leads to nothing that we could harm.
-        Some(FileKind::File | FileKind::Symlink) => match storage.follow(&path) {
+        Some(FileKind::File | FileKind::Symlink) => match storage.follow(path) {
             Ok(Some(end)) if end.kind == FileKind::Other => Err(BadDestination::NotAFile(shown())),
-            _ => Ok(path),
+            Ok(Some(end)) if end.kind == FileKind::File => Ok(end.access),
+            _ => Ok(None),
         },
     }
 }
@@ -296,9 +299,11 @@ impl CheckpointPlace {
 }
 
 impl Places {
+    /// For a destination that was resolved, with the rights of what is there.
     pub(crate) fn new(
         storage: &dyn Storage,
         destination: &Path,
+        access: Option<Access>,
         checkpoint: &CheckpointPlace,
     ) -> Result<Self, BadDestination> {
         let no_name = || BadDestination::NoFileName(Shown(destination).to_string());
@@ -323,7 +328,6 @@ impl Places {
                 Some(absolute(place).map_err(look)?)
             }
         };
-        let access = access_at(storage, &destination)?;
         let locks_are_proof = [Some(&destination), journal.as_ref()]
             .into_iter()
             .flatten()
@@ -472,20 +476,6 @@ pub(crate) fn unnamed(journal: &Path) -> PathBuf {
     journal.with_file_name(format!("{hidden}.{JOURNAL}.{NEW}"))
 }
 
-/// The rights of the file that is at a destination, or that a link there leads to.
-fn access_at(storage: &dyn Storage, path: &Path) -> Result<Option<Access>, BadDestination> {
-    let looked = storage.stat(path).map_err(|source| BadDestination::Look {
-        path: Shown(path).to_string(),
-        source,
-    })?;
-    let file = match looked {
-        Some(stat) if stat.kind == FileKind::Symlink => storage.follow(path).ok().flatten(),
-        looked => looked,
-    };
-    let file = file.filter(|stat| stat.kind == FileKind::File);
-    Ok(file.and_then(|stat| stat.access))
-}
-
 /// What the file system says of a path, so that two spellings of one file are known for it.
 struct Whereabouts {
     /// The file that is there.
@@ -585,7 +575,7 @@ mod tests {
     }
 
     fn places(destination: &Path, checkpoint: &CheckpointPlace) -> Places {
-        Places::new(&SystemStorage, destination, checkpoint).expect("a good destination")
+        Places::new(&SystemStorage, destination, None, checkpoint).expect("a good destination")
     }
 
     #[test]
@@ -626,7 +616,7 @@ mod tests {
             "{result:?}"
         );
         // The user's own path may go through a link.
-        let named = resolve(&SystemStorage, &folder.path().join("models"), "a.bin").expect("fine");
+        let (named, _) = resolve(&SystemStorage, &folder.path().join("models"), "a.bin").expect("fine");
         assert_eq!(named, Destination::File(folder.path().join("models/a.bin")));
     }
 
@@ -634,8 +624,11 @@ mod tests {
     fn a_directory_takes_the_key_as_its_name_and_a_file_path_is_taken_as_it_is() {
         let folder = folder();
         let path = |rest: &str| folder.path().join(rest);
-        let resolve =
-            |file_path: &Path, key| resolve(&SystemStorage, file_path, key).expect("a good destination");
+        let resolve = |file_path: &Path, key| {
+            resolve(&SystemStorage, file_path, key)
+                .expect("a good destination")
+                .0
+        };
         assert_eq!(
             resolve(folder.path(), "a/b.bin"),
             Destination::File(path("a/b.bin"))
@@ -707,6 +700,7 @@ mod tests {
         let result = Places::new(
             &SystemStorage,
             Path::new("out.bin"),
+            None,
             &CheckpointPlace::At("./out.bin".into()),
         );
         assert!(
@@ -728,7 +722,7 @@ mod tests {
             ("to-directory", "directory", "to-directory/k"),
         ] {
             std::os::unix::fs::symlink(path(to), path(name)).expect("linked");
-            let resolved = resolve(&SystemStorage, &path(name), "k").expect("a destination");
+            let (resolved, _) = resolve(&SystemStorage, &path(name), "k").expect("a destination");
             assert_eq!(resolved, Destination::File(path(expected)));
         }
     }

@@ -266,9 +266,9 @@ impl Engine {
             .small_files
             .run(move || -> Result<Resolved, BadDestination> {
                 match resolve(&*storage, &file_path, object.name_below_directory())? {
-                    Destination::Directory(path) => Ok(Resolved::Directory(path)),
-                    Destination::File(path) => {
-                        let places = Places::new(&*storage, &path, &checkpoint)?;
+                    (Destination::Directory(path), _) => Ok(Resolved::Directory(path)),
+                    (Destination::File(path), access) => {
+                        let places = Places::new(&*storage, &path, access, &checkpoint)?;
                         // Until it was looked at, it may be there.
                         whereabouts.found(places.journal.clone());
                         // Here, since what may block costs more to begin than to do.

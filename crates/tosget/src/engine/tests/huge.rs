@@ -41,7 +41,7 @@ const ORDER: [u64; 8] = [3, 0, 5, 1, 7, 2, 6, 4];
 /// A checkpoint of an orderly run of eight tasks that had fetched all parts before the `done`th.
 fn leave_checkpoint(folder: &Path, storage: &VoidStorage, done: u64) {
     let spec = spec(folder);
-    let places = Places::new(storage, &spec.file_path, &spec.checkpoint).expect("a good destination");
+    let places = Places::new(storage, &spec.file_path, None, &spec.checkpoint).expect("a good destination");
     let temporary = storage
         .open(&places.temporary, OpenMode::CreateNew)
         .expect("created");
