@@ -2,6 +2,9 @@
 //!
 //! tokio's are no help where the system refuses threads: it panics if it has none for such work, and if it has only its workers, the work
 //! waits for ever. Here work waits for a thread that has other work, and where there is none at all it is done by who asks for it.
+//!
+//! A disk may keep for ever whatever thread asks it. So names are resolved on other threads, and what is done [in a row](Row) takes one
+//! thread, however much of it waits.
 
 use std::collections::VecDeque;
 use std::fmt;
@@ -17,8 +20,11 @@ use tokio::sync::oneshot;
 
 use crate::room::is_room_for_threads;
 
-/// More threads than this only wait for the same disk.
-const MOST_THREADS: usize = 256;
+/// Threads for file work. A hundred downloads that a disk keeps have three each: a write, a record, a sign of life.
+const MOST_FOR_FILES: usize = 512;
+
+/// Threads that resolve names: a name server that does not answer keeps them for seconds.
+const MOST_FOR_NAMES: usize = 64;
 
 /// How long a thread waits for more work before it ends.
 const IDLE: Duration = Duration::from_secs(10);
@@ -28,25 +34,37 @@ const STACK: usize = 1 << 20;
 
 type Job = Box<dyn FnOnce() + Send>;
 
-/// Runs work where it may block. The work goes on if this is dropped.
+/// Runs work on files where it may block. The work goes on if this is dropped.
 pub(crate) fn offload<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Offloaded<T> {
+    let (job, result) = told(work);
+    begin(&FILES, job);
+    result
+}
+
+/// Runs the system's resolver where it may block, and no disk is waited for.
+pub(crate) fn offload_resolver<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Offloaded<T> {
+    let (job, result) = told(work);
+    begin(&NAMES, job);
+    result
+}
+
+fn told<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> (Job, Offloaded<T>) {
     let (tell, result) = oneshot::channel();
     let job = Box::new(move || {
         // Whoever asked may have gone away.
         let _ = tell.send(catch_unwind(AssertUnwindSafe(work)));
     });
-    begin(job);
-    Offloaded(result)
+    (job, Offloaded(result))
 }
 
 #[cfg(not(test))]
-fn begin(job: Job) {
-    Pool::of_this_process().begin(job);
+fn begin(threads: &'static Threads, job: Job) {
+    threads.of_this_process().begin(job);
 }
 
 /// tokio's threads, since a paused clock waits for them.
 #[cfg(test)]
-fn begin(job: Job) {
+fn begin(_: &'static Threads, job: Job) {
     if inline::is_wanted() {
         tokio::spawn(async { job() });
     } else {
@@ -72,9 +90,107 @@ impl<T> fmt::Debug for Offloaded<T> {
     }
 }
 
-/// Threads, and what there is for them to do.
+/// Work on files of which one piece is done after the other. Clones are the same row.
+#[derive(Clone, Default)]
+pub(crate) struct Row(Arc<Mutex<Waiting>>);
+
 #[derive(Default)]
+struct Waiting {
+    jobs: VecDeque<Job>,
+    /// A thread has the row until it finds nothing in it.
+    has_thread: bool,
+}
+
+impl Row {
+    /// Runs work after what was put into the row before. The work goes on if this is dropped.
+    pub(crate) fn offload<T: Send + 'static>(
+        &self,
+        work: impl FnOnce() -> T + Send + 'static,
+    ) -> Offloaded<T> {
+        let (job, result) = told(work);
+        if self.put(job) {
+            let row = self.clone();
+            begin(&FILES, Box::new(move || row.work()));
+        }
+        result
+    }
+
+    /// Whether the row needs a thread for it.
+    fn put(&self, job: Job) -> bool {
+        let mut waiting = self.waiting();
+        waiting.jobs.push_back(job);
+        !std::mem::replace(&mut waiting.has_thread, true)
+    }
+
+    fn work(&self) {
+        while let Some(job) = self.next() {
+            job();
+        }
+    }
+
+    fn next(&self) -> Option<Job> {
+        let mut waiting = self.waiting();
+        let job = waiting.jobs.pop_front();
+        waiting.has_thread = job.is_some();
+        job
+    }
+
+    fn waiting(&self) -> MutexGuard<'_, Waiting> {
+        // Nothing in here panics half-way through a change.
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl fmt::Debug for Row {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Row").finish_non_exhaustive()
+    }
+}
+
+/// The threads of one kind that a process has.
+struct Threads {
+    name: &'static str,
+    most: usize,
+    /// … and which process that is.
+    pool: Mutex<Option<(u32, Arc<Pool>)>>,
+}
+
+static FILES: Threads = Threads::new("tosget-files", MOST_FOR_FILES);
+static NAMES: Threads = Threads::new("tosget-names", MOST_FOR_NAMES);
+
+impl Threads {
+    const fn new(name: &'static str, most: usize) -> Self {
+        Self {
+            name,
+            most,
+            pool: Mutex::new(None),
+        }
+    }
+
+    /// A child of a fork has none of its parent's threads, and gets a pool of its own.
+    #[cfg_attr(test, expect(dead_code, reason = "tests have pools of their own"))]
+    fn of_this_process(&self) -> Arc<Pool> {
+        // Held for moments only; but a fork may have happened in such a moment, and then it is never given back.
+        let Ok(mut pool) = self.pool.try_lock() else {
+            return Pool::new(self.name, self.most);
+        };
+        let process = process::id();
+        match &*pool {
+            Some((owner, pool)) if *owner == process => pool.clone(),
+            _ => {
+                let fresh = Pool::new(self.name, self.most);
+                // Whatever another process left is not ours to touch.
+                std::mem::forget(pool.replace((process, fresh.clone())));
+                fresh
+            }
+        }
+    }
+}
+
+/// Threads, and what there is for them to do.
 struct Pool {
+    name: &'static str,
+    most: usize,
     state: Mutex<State>,
     more: Condvar,
 }
@@ -94,24 +210,13 @@ enum Needs {
 }
 
 impl Pool {
-    /// A child of a fork has none of its parent's threads, and gets a pool of its own.
-    #[cfg_attr(test, expect(dead_code, reason = "tests have pools of their own"))]
-    fn of_this_process() -> Arc<Self> {
-        static POOL: Mutex<Option<(u32, Arc<Pool>)>> = Mutex::new(None);
-        // Held for moments only; but a fork may have happened in such a moment, and then it is never given back.
-        let Ok(mut pool) = POOL.try_lock() else {
-            return Arc::default();
-        };
-        let process = process::id();
-        match &*pool {
-            Some((owner, pool)) if *owner == process => pool.clone(),
-            _ => {
-                let fresh = Arc::<Self>::default();
-                // Whatever another process left is not ours to touch.
-                std::mem::forget(pool.replace((process, fresh.clone())));
-                fresh
-            }
-        }
+    fn new(name: &'static str, most: usize) -> Arc<Self> {
+        Arc::new(Self {
+            name,
+            most,
+            state: Mutex::default(),
+            more: Condvar::new(),
+        })
     }
 
     fn begin(self: &Arc<Self>, job: Job) {
@@ -128,7 +233,7 @@ impl Pool {
             self.more.notify_one();
             return Needs::Nothing;
         }
-        if state.threads == MOST_THREADS {
+        if state.threads == self.most {
             return Needs::Nothing;
         }
         state.threads += 1;
@@ -141,7 +246,7 @@ impl Pool {
             return false;
         }
         let pool = self.clone();
-        let thread = thread::Builder::new().name("tosget-files".to_owned());
+        let thread = thread::Builder::new().name(self.name.to_owned());
         let started = thread.stack_size(STACK).spawn(move || pool.work());
         started.is_ok()
     }
@@ -212,9 +317,13 @@ mod tests {
 
     use super::*;
 
+    fn pool() -> Arc<Pool> {
+        Pool::new("test", MOST_FOR_FILES)
+    }
+
     #[test]
     fn work_that_blocks_keeps_no_other_work_waiting() {
-        let pool = Arc::<Pool>::default();
+        let pool = pool();
         let (release, held) = channel::<()>();
         let (tell, told) = channel();
         pool.begin(Box::new(move || {
@@ -232,7 +341,7 @@ mod tests {
 
     #[test]
     fn threads_are_used_again() {
-        let pool = Arc::<Pool>::default();
+        let pool = pool();
         let (tell, told) = channel();
         for _ in 0..50 {
             let tell = tell.clone();
@@ -247,7 +356,7 @@ mod tests {
 
     #[test]
     fn where_no_thread_can_be_had_work_is_done_by_who_asks_for_it() {
-        let pool = Pool::default();
+        let pool = pool();
         let here = thread::current().id();
         let (tell, told) = channel();
         assert!(matches!(
@@ -263,7 +372,7 @@ mod tests {
 
     #[test]
     fn where_there_is_one_thread_it_does_the_work_in_time() {
-        let pool = Pool::default();
+        let pool = pool();
         pool.state().threads = 1;
         let (tell, told) = channel();
         pool.put(Box::new(move || tell.send(()).expect("heard")));
@@ -271,6 +380,43 @@ mod tests {
         assert!(told.try_recv().is_err(), "not by who asks");
         pool.next_job().expect("it is there")();
         assert_eq!(told.try_recv(), Ok(()));
+    }
+
+    /// As many writes as there are tasks may wait for one file: were it a thread for each, other files had none.
+    #[test]
+    fn a_row_whose_first_piece_is_kept_takes_one_thread_however_much_waits() {
+        let (pool, row) = (pool(), Row::default());
+        let (release, held) = channel::<()>();
+        let (tell, told) = channel();
+        let put = |job: Job| {
+            if row.put(job) {
+                let row = row.clone();
+                pool.begin(Box::new(move || row.work()));
+            }
+        };
+        put(Box::new(move || {
+            let _ = held.recv();
+        }));
+        for number in 0..MOST_FOR_FILES {
+            let tell = tell.clone();
+            put(Box::new(move || tell.send(number).expect("heard")));
+        }
+        assert_eq!(pool.state().threads, 1);
+        assert!(told.try_recv().is_err(), "they wait for the first");
+        drop(release);
+        assert!(
+            told.iter().take(MOST_FOR_FILES).eq(0..MOST_FOR_FILES),
+            "in their order"
+        );
+    }
+
+    #[tokio::test]
+    async fn a_row_gets_a_thread_again_after_it_was_empty_and_after_a_panic() {
+        let row = Row::default();
+        assert_eq!(row.offload(|| 1).await, 1);
+        let panics = tokio::spawn(row.offload(|| panic!("a bug")));
+        panics.await.expect_err("it panics");
+        assert_eq!(row.offload(|| 2).await, 2);
     }
 
     #[tokio::test]

@@ -17,7 +17,7 @@ use std::time::{Duration, Instant};
 
 use tracing::Span;
 
-use crate::offload::{Offloaded, offload};
+use crate::offload::{Offloaded, Row};
 
 /// Pieces that wait for longer than this, on an average, are done elsewhere. To hand one over costs some tens of microseconds.
 const LONG: Duration = Duration::from_micros(500);
@@ -109,12 +109,14 @@ impl ShortWork {
     /// Does a piece of work, in the span of whoever asks for it, before this returns if that is short; else begins it. Once begun it
     /// is done, even if nobody waits for it any more.
     pub(crate) fn begin<T: Send + 'static>(&self, work: impl FnOnce() -> T + Send + 'static) -> Begun<T> {
-        self.begin_timed(|known| known.timed(work))
+        self.begin_in_row(&Row::default(), |known| known.timed(work))
     }
 
-    /// The same for work of which only a part is to be counted: that which it [times](Self::timed) itself.
-    pub(crate) fn begin_timed<T: Send + 'static>(
+    /// The same for work that is done in a row where it is done elsewhere, and of which only a part is to be counted: that which it
+    /// [times](Self::timed) itself.
+    pub(crate) fn begin_in_row<T: Send + 'static>(
         &self,
+        row: &Row,
         work: impl FnOnce(&Self) -> T + Send + 'static,
     ) -> Begun<T> {
         if self.is_done_here() {
@@ -124,7 +126,7 @@ impl ShortWork {
             }
         }
         let (span, known) = (Span::current(), self.clone());
-        Begun::Away(offload(move || span.in_scope(|| work(&known))))
+        Begun::Away(row.offload(move || span.in_scope(|| work(&known))))
     }
 
     /// Does a piece of work here or elsewhere, and waits for it.

@@ -11,6 +11,7 @@ use bytes::Bytes;
 use crate::checksum::{Crc64, RunningCrc64};
 use crate::destination::directory_of;
 use crate::error::{Error, Shown};
+use crate::offload::Row;
 use crate::page_cache::PageCache;
 use crate::range::ByteRange;
 use crate::storage::{
@@ -42,6 +43,8 @@ pub(crate) struct TemporaryFile {
     /// One writes at a time: file systems let no two write to one file at once, and whoever waits in the kernel burns a processor
     /// meanwhile.
     turn: Arc<Mutex<()>>,
+    /// Those that are done elsewhere.
+    row: Row,
     /// Bytes written, where the system is not to keep them.
     uncached: Option<Arc<AtomicU64>>,
 }
@@ -146,6 +149,7 @@ impl TemporaryFile {
             directory: Arc::new(directory),
             access,
             turn: Arc::default(),
+            row: Row::default(),
             uncached: None,
         };
         if let Some(access) = access {
@@ -178,6 +182,11 @@ impl TemporaryFile {
         self.file
             .allocate(size)
             .map_err(|error| Error::disk(doing, &self.path, error))
+    }
+
+    /// Where writes are handed over.
+    pub(crate) fn row(&self) -> &Row {
+        &self.row
     }
 
     /// Runs a write when no other one is under way.

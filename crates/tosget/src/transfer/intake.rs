@@ -115,7 +115,7 @@ impl Intake {
         let is_due = last || self.write_from - self.segment_start >= self.report_every;
         let completes = if is_due { self.take_segment() } else { None };
         let at_disk = self.tasks.at_disk();
-        let begun = self.writes.begin_timed(move |writes| {
+        let begun = self.writes.begin_in_row(self.temporary.row(), move |writes| {
             let _at_disk = at_disk;
             // Who waits for another write is not made to wait by the disk.
             temporary.in_turn(|| writes.timed(|| temporary.write(&pieces, offset)))?;

@@ -12,7 +12,7 @@ use hyper_util::client::legacy::connect::dns::Name;
 use tower_service::Service;
 
 use crate::error::shortage::Shortage;
-use crate::offload::offload;
+use crate::offload::offload_resolver;
 
 /// The system's resolver, which also takes an IPv6 address in the brackets that a URL puts around it.
 #[derive(Clone, Debug)]
@@ -62,7 +62,7 @@ impl Service<Name> for Resolver {
         let began = Instant::now();
         let host = name.to_string();
         Box::pin(async move {
-            let addresses = offload(move || resolve(name.as_str())).await?;
+            let addresses = offload_resolver(move || resolve(name.as_str())).await?;
             tracing::trace!(
                 target: "tosget::connection",
                 %host,
