@@ -1,10 +1,14 @@
 //! Many downloads as one run.
 
 use std::fmt;
+use std::path::Path;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use tokio::sync::oneshot;
 use tokio::task::{JoinError, JoinSet};
+use tokio::time::timeout;
 
 use crate::cancel::CancelHook;
 use crate::client::TosClient;
@@ -18,6 +22,9 @@ use crate::spelling::physical;
 use crate::storage::Storage;
 use crate::taken::{BatchPaths, Claim, Clash, OneUnderWay, UnderWay};
 use crate::tasks::Tasks;
+
+/// A request waits no longer than this for the looks of those before it, if none of them ends.
+const LONG_LOOK: Duration = Duration::from_secs(5);
 
 /// Many downloads to ask for as one run: see [`TosClient::download_batch`].
 #[must_use]
@@ -101,6 +108,8 @@ pub struct BatchResults {
 #[derive(Debug, Default)]
 struct Roll {
     paths: Mutex<BatchPaths>,
+    /// How many have claimed their path.
+    claims: AtomicUsize,
     under_way: Arc<UnderWay>,
 }
 
@@ -188,11 +197,9 @@ impl Place {
     }
 
     async fn claim_in_order(&mut self, spec: &mut Spec) -> Result<(), Clash> {
-        if let Some(before) = self.before.take() {
-            // Nothing is sent, it is only closed.
-            let _ = before.await;
-        }
+        self.turn_to_claim().await;
         let claim = self.claim_now(spec).await;
+        self.roll.claims.fetch_add(1, Ordering::Relaxed);
         self.claiming = None;
         match claim {
             Claim::Ours => Ok(()),
@@ -201,6 +208,22 @@ impl Place {
                 self.roll.under_way.ended(first).await;
                 spec.skip_same = true;
                 Ok(())
+            }
+        }
+    }
+
+    /// Waits until the request before has claimed its path. Where none has claimed one for long, a disk keeps an earlier one from
+    /// looking, and the others go on: of two that need one path the first to look has it then.
+    async fn turn_to_claim(&mut self) {
+        let Some(mut before) = self.before.take() else {
+            return;
+        };
+        loop {
+            let claims = self.roll.claims.load(Ordering::Relaxed);
+            // Nothing is sent, it is only closed.
+            let is_our_turn = timeout(LONG_LOOK, &mut before).await.is_ok();
+            if is_our_turn || self.roll.claims.load(Ordering::Relaxed) == claims {
+                return;
             }
         }
     }
@@ -216,11 +239,17 @@ impl Place {
                 return Claim::Ours;
             };
             let destination = destination.map(|path| physical(&*storage, &path));
+            let named_files = checkpoint.named_files(&*storage).into_iter();
+            let named_files = named_files.map(|path| physical(&*storage, &path));
+            // Looked at before the paths are locked: a disk may keep a look for ever.
+            let look = |path: &Path| storage.stat(path).ok().flatten();
+            let there = look(destination.path());
+            let named_files: Vec<_> = named_files.map(|path| (look(&path), path)).collect();
             let mut paths = roll.paths();
-            let mut claim = paths.claim(&*storage, &destination, &object, index);
-            for file in checkpoint.named_files(&*storage) {
+            let mut claim = paths.claim(&*storage, &destination, there, &object, index);
+            for (there, path) in named_files {
                 if claim == Claim::Ours {
-                    claim = paths.claim_file(&*storage, physical(&*storage, &file), index);
+                    claim = paths.claim_file(&*storage, path, there, index);
                 }
             }
             claim
@@ -233,7 +262,9 @@ impl Place {
         let (roll, storage, index) = (self.roll.clone(), self.storage.clone(), self.index);
         let path = output.file_path.clone();
         let noting = self.file_work.small_files.run(move || {
-            roll.paths().committed(&*storage, &path, index);
+            if let Ok(Some(file)) = storage.stat(&path) {
+                roll.paths().committed(file, index);
+            }
         });
         noting.await;
     }

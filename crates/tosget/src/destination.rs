@@ -37,6 +37,11 @@ pub(crate) enum Destination {
 }
 
 impl Destination {
+    pub(crate) fn path(&self) -> &Path {
+        let (Self::File(path) | Self::Directory(path)) = self;
+        path
+    }
+
     /// The same at another path.
     pub(crate) fn map(self, change: impl FnOnce(PathBuf) -> PathBuf) -> Self {
         match self {

@@ -16,7 +16,7 @@ use crate::destination::Destination;
 use crate::error::{Error, Shown};
 use crate::object::ObjectId;
 use crate::spelling::{folded_path, is_one};
-use crate::storage::Storage;
+use crate::storage::{Stat, Storage};
 
 /// The paths of downloads that are under way. Clones are the same.
 #[derive(Clone, Debug, Default)]
@@ -122,11 +122,12 @@ pub(crate) struct Clash {
 }
 
 impl BatchPaths {
-    /// Takes a destination, whose path is [physical](crate::spelling::physical).
+    /// Takes a destination, whose path is [physical](crate::spelling::physical), and where this is `there`.
     pub(crate) fn claim(
         &mut self,
         storage: &dyn Storage,
         destination: &Destination,
+        there: Option<Stat>,
         object: &ObjectId,
         index: usize,
     ) -> Claim {
@@ -152,7 +153,7 @@ impl BatchPaths {
             Some(_) if wanted == Use::Directory => {}
             Some(there) => return Claim::SameAs(there.index),
         }
-        if let Some(clash) = self.committed_at(storage, path) {
+        if let Some(clash) = self.committed_as(path, there) {
             return Claim::Clash(clash);
         }
         for (path, is) in new {
@@ -169,10 +170,16 @@ impl BatchPaths {
     }
 
     /// Takes a file that the request needs besides.
-    pub(crate) fn claim_file(&mut self, storage: &dyn Storage, path: PathBuf, index: usize) -> Claim {
+    pub(crate) fn claim_file(
+        &mut self,
+        storage: &dyn Storage,
+        path: PathBuf,
+        there: Option<Stat>,
+        index: usize,
+    ) -> Claim {
         // Of no object: it is the same as no other's.
         let nothing = ObjectId::new("", index.to_string());
-        match self.claim(storage, &Destination::File(path), &nothing, index) {
+        match self.claim(storage, &Destination::File(path), there, &nothing, index) {
             // What a download does to itself, it tells.
             Claim::Clash(clash) if clash.index == index => Claim::Ours,
             claim => claim,
@@ -180,20 +187,14 @@ impl BatchPaths {
     }
 
     /// Notes the file that a request has brought.
-    pub(crate) fn committed(&mut self, storage: &dyn Storage, path: &Path, index: usize) {
-        if let Ok(Some(stat)) = storage.stat(path) {
-            self.committed.insert(self.hasher.hash_one(stat), index);
-        }
+    pub(crate) fn committed(&mut self, file: Stat, index: usize) {
+        self.committed.insert(self.hasher.hash_one(file), index);
     }
 
     /// A file that the batch itself has brought is at a path that nobody claimed: so the path is another one's by a spelling that
     /// can't be told from names.
-    fn committed_at(&self, storage: &dyn Storage, path: &Path) -> Option<Clash> {
-        if self.committed.is_empty() {
-            return None;
-        }
-        let there = storage.stat(path).ok().flatten()?;
-        let index = *self.committed.get(&self.hasher.hash_one(there))?;
+    fn committed_as(&self, path: &Path, there: Option<Stat>) -> Option<Clash> {
+        let index = *self.committed.get(&self.hasher.hash_one(there?))?;
         Some(Clash {
             index,
             wanted: path.to_owned(),
@@ -317,7 +318,7 @@ mod tests {
     fn clashes(storage: &dyn Storage, root: &Path, names: &[&str]) -> Vec<Option<usize>> {
         let mut paths = BatchPaths::default();
         let claims = names.iter().enumerate().map(|(index, name)| {
-            match paths.claim(storage, &file(&root.join(name)), &object(name), index) {
+            match paths.claim(storage, &file(&root.join(name)), None, &object(name), index) {
                 Claim::Ours => None,
                 Claim::SameAs(first) => panic!("{first} is no other object"),
                 Claim::Clash(clash) => Some(clash.index),
@@ -343,7 +344,8 @@ mod tests {
     fn the_same_object_at_the_same_path_is_no_clash() {
         let folder = folder();
         let (path, mut paths) = (folder.path().join("x"), BatchPaths::default());
-        let mut claim = |object: ObjectId, index| paths.claim(&SystemStorage, &file(&path), &object, index);
+        let mut claim =
+            |object: ObjectId, index| paths.claim(&SystemStorage, &file(&path), None, &object, index);
         assert_eq!(claim(object("x"), 0), Claim::Ours);
         assert_eq!(claim(object("x"), 1), Claim::SameAs(0));
         for (other, index) in [
@@ -359,12 +361,13 @@ mod tests {
         let folder = folder();
         let (one, other) = (folder.path().join("one"), folder.path().join("other"));
         let mut paths = BatchPaths::default();
-        paths.claim(&SystemStorage, &file(&one), &object("one"), 0);
+        paths.claim(&SystemStorage, &file(&one), None, &object("one"), 0);
         std::fs::write(&one, "content").expect("written");
         // As a directory that is mounted twice would show it.
         std::fs::hard_link(&one, &other).expect("linked");
-        paths.committed(&SystemStorage, &one, 0);
-        let claim = paths.claim(&SystemStorage, &file(&other), &object("other"), 1);
+        let look = |path: &Path| SystemStorage.stat(path).expect("it can be looked at");
+        paths.committed(look(&one).expect("it is there"), 0);
+        let claim = paths.claim(&SystemStorage, &file(&other), look(&other), &object("other"), 1);
         assert!(matches!(claim, Claim::Clash(clash) if clash.index == 0));
     }
 

@@ -396,8 +396,8 @@ struct TwoDisks {
 }
 
 impl TwoDisks {
-    /// More downloads than the client has threads, to a disk that keeps them from the `n`th call on.
-    fn new(task_num: Option<usize>, n: usize, fits: Fits) -> Self {
+    /// So many downloads to a disk that keeps them from the `n`th call on.
+    fn new(downloads: usize, task_num: Option<usize>, n: usize, fits: Fits) -> Self {
         let stage = Stage::new();
         fs::create_dir(stage.path("stuck")).expect("a directory");
         let storage = stage.disk.storage(n, move |call, path| {
@@ -405,7 +405,7 @@ impl TwoDisks {
         });
         let client = stage.client().with_storage(storage);
         let hook = CancelHook::new();
-        let requests: Vec<_> = (0..8)
+        let requests: Vec<_> = (0..downloads)
             .map(|number| with_tasks(stage.request(&format!("stuck/{number}")), task_num))
             .collect();
         let batch = Batch::new(requests).with_cancel_hook(hook.clone());
@@ -443,7 +443,8 @@ fn with_tasks(request: DownloadFile, task_num: Option<usize>) -> DownloadFile {
 
 #[tokio::test]
 async fn downloads_that_one_disk_keeps_do_not_keep_one_to_another() {
-    let mut two = TwoDisks::new(Some(4), 1, |call, _| matches!(call, Call::Write { .. }));
+    // More than the client has threads.
+    let mut two = TwoDisks::new(8, Some(4), 1, |call, _| matches!(call, Call::Write { .. }));
     two.keeps(8).await;
     two.the_other_flows("task_num").await;
     let canceled_at = Instant::now();
@@ -457,7 +458,7 @@ async fn downloads_that_one_disk_keeps_do_not_keep_one_to_another() {
 
 #[tokio::test]
 async fn slots_that_one_disk_keeps_do_not_keep_a_download_to_another_and_all_end_when_it_answers() {
-    // Whoever has the slots then: tasks, the loop that records, and what comes before both.
+    // Whoever has the slots: tasks, the loop that records, and what comes before both.
     let calls: [(&str, usize, Fits); 4] = [
         ("write", 1, |call, path| {
             matches!(call, Call::Write { .. }) && is_data(path)
@@ -471,14 +472,48 @@ async fn slots_that_one_disk_keeps_do_not_keep_a_download_to_another_and_all_end
         ("allocate", 1, |call, _| matches!(call, Call::Allocate { .. })),
     ];
     for (what, n, fits) in calls {
-        let mut two = TwoDisks::new(None, n, fits);
+        let mut two = TwoDisks::new(3, None, n, fits);
         two.keeps(1).await;
         two.the_other_flows(what).await;
         two.stage.disk.free();
         while let Some(done) = two.stuck.next().await {
             done.result.unwrap_or_else(|error| panic!("{what}: {error:?}"));
         }
-        (0..8).for_each(|number| two.stage.assert_is_the_object(&format!("stuck/{number}")));
+        (0..3).for_each(|number| two.stage.assert_is_the_object(&format!("stuck/{number}")));
+    }
+}
+
+#[tokio::test]
+async fn a_batch_goes_on_whose_disk_keeps_the_look_at_one_destination() {
+    // Whether the destination is a directory, or what stands in it.
+    for destination in ["stuck/file", "stuck/"] {
+        let stage = Stage::new();
+        fs::create_dir(stage.path("stuck")).expect("a directory");
+        let storage = stage.disk.storage(1, |call, path| {
+            call == Call::Stat
+                && path
+                    .parent()
+                    .is_some_and(|directory| directory.ends_with("stuck"))
+        });
+        let client = stage.builder().max_downloads(2).build().expect("a client");
+        let requests = ["0", "1", destination, "2", "3"].map(|name| stage.request(name));
+        let batch = Batch::new(requests);
+        let mut results = client
+            .with_storage(storage)
+            .download_batch(batch)
+            .expect("a batch");
+        for _ in 0..4 {
+            let done = tokio::time::timeout(Duration::from_secs(20), results.next()).await;
+            let done = done.unwrap_or_else(|_| panic!("{destination}: others wait for it"));
+            done.expect("it goes on")
+                .result
+                .expect("nothing is wrong with its disk");
+        }
+        (0..4).for_each(|number| stage.assert_is_the_object(&number.to_string()));
+        stage.disk.free();
+        let last = results.next().await.expect("the one that was kept");
+        assert_eq!(last.index, 2);
+        last.result.expect("the disk answers");
     }
 }
 
