@@ -7,6 +7,7 @@ use std::{env, fs};
 
 use fastrand::Rng;
 
+use super::run::Ended;
 use crate::failure::{About, Result};
 
 /// The library that the command line's tests load before the C library. Their `odd_system/mod.rs` tells how its rules read.
@@ -155,8 +156,8 @@ impl OddSystem {
     }
 
     /// Whether it is why a run failed that said this.
-    pub(crate) fn explains_failure(&self, stderr: &str) -> bool {
-        self.failure.is_some_and(|said| stderr.contains(said))
+    pub(crate) fn explains_failure(&self, run: &Ended) -> bool {
+        self.failure.is_some_and(|words| run.said(words))
     }
 
     /// The program on this system, or `None` where this one can't be had.

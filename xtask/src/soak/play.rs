@@ -15,7 +15,7 @@ use super::fault::Nature;
 use super::odd::{self, OddSystem};
 use super::report::{Finding, Tally, Trouble};
 use super::run::{Ended, How, Run};
-use super::story::{Act, Afterwards, Ending, Story, Subject};
+use super::story::{Act, Afterwards, Checkpoint, Ending, Story, Subject};
 use super::tampering::{Backup, OwnFiles, Stage};
 use crate::failure::{About, Result};
 
@@ -223,8 +223,11 @@ impl Performance<'_> {
     /// The last run, which nothing disturbs: it has to bring the object, and to leave nothing else.
     fn calm(&mut self) -> Result<()> {
         let object = self.emulator.current(&self.story.key())?;
-        let run = self.start(self.plain(), &self.story.calm)?.end(LIMIT);
-        let run = run.about("tosget")?;
+        let mut run = self.run_calmly()?;
+        if is_refused_journal(self.story, &run) {
+            self.stage.remove_named_journal().about("the stage of a story")?;
+            run = self.run_calmly()?;
+        }
         if !run.is_done() {
             let trouble = if run.how == How::NotAtAll {
                 Trouble::Hang
@@ -249,6 +252,11 @@ impl Performance<'_> {
         }
         self.tally.stray_files += stray;
         Ok(())
+    }
+
+    fn run_calmly(&mut self) -> Result<Ended> {
+        let run = self.start(self.plain(), &self.story.calm)?;
+        run.end(LIMIT).about("tosget")
     }
 
     fn judge_end(&mut self, act: &Act, run: &Ended) {
@@ -296,6 +304,11 @@ impl Performance<'_> {
             directory: self.stage.directory().to_owned(),
         });
     }
+}
+
+/// A journal that the caller named and somebody damaged may be anybody's file.
+fn is_refused_journal(story: &Story, run: &Ended) -> bool {
+    story.checkpoint == Checkpoint::File && story.tampers_with_journal() && run.said("is left as it is")
 }
 
 /// What a file is that the last run left.
@@ -359,14 +372,8 @@ fn is_explained(story: &Story, act: &Act, run: &Ended) -> bool {
     let is_ended_by = |endings: &[&str]| endings.contains(&act.ending.name());
     match run.how {
         How::Code(0) => true,
-        How::Code(1)
-            if story
-                .odd
-                .as_ref()
-                .is_some_and(|odd| odd.explains_failure(&run.stderr)) =>
-        {
-            true
-        }
+        How::Code(1) if story.odd.as_ref().is_some_and(|odd| odd.explains_failure(run)) => true,
+        How::Code(1) if is_refused_journal(story, run) => true,
         // An outage is waited for.
         How::Code(1) if act.outage.is_some() => false,
         // Some runs take a pause of 0.3 s for the end of a connection, and try nothing again.

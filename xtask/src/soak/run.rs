@@ -117,6 +117,11 @@ impl Ended {
         self.how == How::Code(0)
     }
 
+    /// Whether this is in what it said, to people or as JSON.
+    pub(crate) fn said(&self, words: &str) -> bool {
+        self.stderr.contains(words) || self.stdout.contains(words)
+    }
+
     /// A number of the JSON object that it printed.
     pub(crate) fn number(&self, name: &str) -> u64 {
         let told: Value = serde_json::from_str(&self.stdout).unwrap_or_default();

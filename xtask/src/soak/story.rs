@@ -139,8 +139,15 @@ impl Story {
     }
 
     pub(crate) fn overwrites_journal(&self) -> bool {
-        let mut tampering = self.acts.iter().flat_map(|act| &act.tampering);
-        tampering.any(|tampering| tampering.overwrites_journal())
+        self.tampering().any(Tampering::overwrites_journal)
+    }
+
+    pub(crate) fn tampers_with_journal(&self) -> bool {
+        self.tampering().any(Tampering::is_of_journal)
+    }
+
+    fn tampering(&self) -> impl Iterator<Item = Tampering> {
+        self.acts.iter().flat_map(|act| act.tampering.iter().copied())
     }
 
     pub(crate) fn key(&self) -> String {

@@ -57,6 +57,10 @@ impl Tampering {
         }
     }
 
+    pub(crate) fn is_of_journal(self) -> bool {
+        self.target == Target::Journal
+    }
+
     /// Whether the journal is a journal no more, nor anything that was one.
     pub(crate) fn overwrites_journal(self) -> bool {
         (self.target, self.deed) == (Target::Journal, Deed::Overwrite)
@@ -165,6 +169,8 @@ impl Backup {
     }
 }
 
+const NAMED_JOURNAL: &str = "named.journal";
+
 /// The directory of one story.
 #[derive(Clone, Debug)]
 pub(crate) struct Stage {
@@ -197,10 +203,15 @@ impl Stage {
         };
         match checkpoint {
             Checkpoint::Beside => Vec::new(),
-            Checkpoint::File => at("named.journal"),
+            Checkpoint::File => at(NAMED_JOURNAL),
             Checkpoint::Directory => at(""),
             Checkpoint::Nowhere => vec!["--no-checkpoint".to_owned()],
         }
+    }
+
+    /// As the command advises where it can't know whose the file is.
+    pub(crate) fn remove_named_journal(&self) -> io::Result<()> {
+        fs::remove_file(self.directory.join("checkpoints").join(NAMED_JOURNAL))
     }
 
     /// Every file there is.
