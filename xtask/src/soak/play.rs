@@ -315,7 +315,7 @@ fn is_refused_journal(story: &Story, run: &Ended) -> bool {
 enum LeftOver {
     /// It should be gone.
     Ours,
-    /// Of a run that died where locks prove nothing and nobody could know it.
+    /// Of a run that died where locks prove nothing: without a journal, or between two renames.
     Stray,
     /// What we wrote over a journal, which was set aside: tosget removes no file that it did not make.
     Somebodys,
@@ -326,16 +326,21 @@ fn left_over(story: &Story, path: &Path) -> LeftOver {
     if name.ends_with(".aside") && story.overwrites_journal() {
         return LeftOver::Somebodys;
     }
-    let own_name = name
+    let stem = name
         .strip_suffix(".tosget-part")
-        .and_then(|rest| rest.rsplit_once('.'));
-    // `.file.HASH` is everybody's, `.file.HASH.TOKEN` one run's own.
-    let is_one_runs =
-        own_name.is_some_and(|(before, token)| before.matches('.').count() == 2 && token.len() == 16);
+        .or_else(|| name.strip_suffix(".tosget-journal"));
+    // `.NAME.HASH` is everybody's, `.NAME.HASH.TOKEN` one run's own.
+    let numbers = stem.map_or(0, |stem| stem.split('.').filter(|part| is_number(part)).count());
+    let is_one_runs = numbers == 2;
     if is_one_runs && story.odd.as_ref().is_some_and(OddSystem::is_about_locks) {
         return LeftOver::Stray;
     }
     LeftOver::Ours
+}
+
+/// Of the kind that tosget puts into names.
+fn is_number(part: &str) -> bool {
+    part.len() == 16 && part.bytes().all(|byte| byte.is_ascii_hexdigit())
 }
 
 /// What happens in the course of an act, in order.

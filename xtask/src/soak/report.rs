@@ -21,7 +21,7 @@ pub(crate) struct Tally {
     pub(crate) bytes_verified: u64,
     pub(crate) bytes_resumed: u64,
     odd: BTreeMap<String, u64>,
-    /// Temporary files of runs that died where locks prove nothing.
+    /// Files of runs that died where locks prove nothing.
     pub(crate) stray_files: u64,
     strikes: BTreeMap<String, u64>,
     tampering: BTreeMap<String, u64>,
