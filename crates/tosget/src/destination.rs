@@ -11,7 +11,7 @@ use sha2::{Digest, Sha256};
 use thiserror::Error;
 
 use crate::error::Shown;
-use crate::journal::format::{is_journal, was_journal};
+use crate::journal::format::{MAX_HEADER_LEN, decode_header, is_journal, was_journal};
 use crate::spelling::{folded, physical};
 pub(crate) use crate::storage::directory_of;
 use crate::storage::{Access, FileId, FileKind, OpenMode, Storage};
@@ -263,6 +263,8 @@ fn refuse_links(storage: &dyn Storage, directory: &Path, path: &Path) -> Result<
 pub(crate) struct Places {
     /// The final name.
     pub(crate) destination: PathBuf,
+    /// The same without links, `.` and `..`: what a checkpoint knows it by.
+    physical: PathBuf,
     /// The partial file, always in the destination's directory: a rename must not cross file systems.
     pub(crate) temporary: PathBuf,
     /// The journal; `None` where no checkpoint is wanted.
@@ -317,6 +319,7 @@ impl Places {
             source,
         };
         let destination = absolute(destination).map_err(look)?;
+        let physical = physical(storage, &destination);
         let name = destination.file_name().ok_or_else(no_name)?;
         let hidden = hidden_stem(name, name.as_encoded_bytes());
         let mut journal_is_named = false;
@@ -324,7 +327,7 @@ impl Places {
             CheckpointPlace::Nowhere => None,
             CheckpointPlace::Beside => Some(destination.with_file_name(format!("{hidden}.{JOURNAL}"))),
             CheckpointPlace::At(place) if names_directory(storage, place)? => {
-                let identity = destination.as_os_str().as_encoded_bytes();
+                let identity = physical.as_os_str().as_encoded_bytes();
                 let name = format!("{}.{JOURNAL}", hidden_stem(name, identity));
                 Some(absolute(place.join(name)).map_err(look)?)
             }
@@ -346,6 +349,7 @@ impl Places {
         let places = Self {
             access,
             destination,
+            physical,
             temporary,
             journal,
             journal_is_named,
@@ -385,10 +389,9 @@ impl Places {
         let mut occupied = self.occupied.lock().unwrap_or_else(PoisonError::into_inner);
         if occupied.is_empty() {
             let named = self.journal.as_ref().filter(|_| self.journal_is_named);
-            let paths = [Some(&self.destination), named].into_iter().flatten();
-            let all: Option<Vec<_>> = paths
-                .map(|path| in_use.occupy(storage, &physical(storage, path)))
-                .collect();
+            let named = named.map(|path| physical(storage, path));
+            let paths = [Some(&self.physical), named.as_ref()].into_iter().flatten();
+            let all: Option<Vec<_>> = paths.map(|path| in_use.occupy(storage, path)).collect();
             *occupied = all.unwrap_or_default();
         }
         !occupied.is_empty()
@@ -423,16 +426,61 @@ impl Places {
         let Some(aside) = self.journal.as_deref().map(aside) else {
             return;
         };
-        if matches!(is_ours(storage, &aside), Ok(true))
+        if matches!(self.is_ours(storage, &aside), Ok(true))
             && let Err(error) = storage.remove(&aside)
         {
             tracing::warn!(target: "tosget::checkpoint", path = %aside.display(), %error, "a journal that was set aside was left behind");
         }
     }
+
+    /// The text by which a checkpoint knows the destination.
+    pub(crate) fn identity(&self) -> String {
+        path_text(&self.physical)
+    }
+
+    /// Whether a checkpoint that knows its destination by this text is this download's.
+    pub(crate) fn is_destination(&self, identity: &str) -> bool {
+        // A link on the way may be another one by now.
+        identity == self.identity() || identity == path_text(&self.destination)
+    }
+
+    /// Gives the journal, which can't be used, another name, and returns that. What somebody else has put there stays: then the
+    /// journal is removed.
+    pub(crate) fn set_aside(&self, storage: &dyn Storage, journal: &Path) -> io::Result<Option<PathBuf>> {
+        let aside = aside(journal);
+        if storage.stat(&aside)?.is_none() || self.is_ours(storage, &aside)? {
+            storage.rename(journal, &aside)?;
+            return Ok(Some(aside));
+        }
+        if !self.is_ours(storage, journal)? {
+            return Err(io::ErrorKind::AlreadyExists.into());
+        }
+        storage.remove(journal)?;
+        Ok(None)
+    }
+
+    /// Whether this download, or one to the same destination, wrote what is at a journal's path. What has one of our names may be
+    /// damaged, and says nothing after a power cut; under a name that a caller chose, it may be any download's.
+    fn is_ours(&self, storage: &dyn Storage, path: &Path) -> io::Result<bool> {
+        match storage.stat(path)? {
+            Some(stat) if stat.kind == FileKind::File => {}
+            _ => return Ok(false),
+        }
+        let mut start = vec![0; MAX_HEADER_LEN];
+        let len = storage.open(path, OpenMode::Read)?.read_at(&mut start, 0)?;
+        let start = &start[..len];
+        if !path.file_name().is_some_and(is_reserved) {
+            let header = decode_header(start);
+            return Ok(header.is_ok_and(|header| self.is_destination(&header.identity.destination)));
+        }
+        // The first write may be lost, while a later one is there.
+        let says_nothing = start.iter().take(8).all(|&byte| byte == 0);
+        Ok(is_journal(start) || says_nothing || was_journal(start))
+    }
 }
 
 /// Where a journal that can't be used is kept for whoever wants to know.
-pub(crate) fn aside(journal: &Path) -> PathBuf {
+fn aside(journal: &Path) -> PathBuf {
     let name = journal.file_name().unwrap_or_default();
     let mut aside = name.to_owned();
     aside.push(".");
@@ -442,36 +490,6 @@ pub(crate) fn aside(journal: &Path) -> PathBuf {
         return journal.with_file_name(format!("{hidden}.{JOURNAL}.{ASIDE}"));
     }
     journal.with_file_name(aside)
-}
-
-/// Gives a journal that can't be used another name, and returns that. What somebody else has put there stays: then the
-/// journal is removed.
-pub(crate) fn set_aside(storage: &dyn Storage, journal: &Path) -> io::Result<Option<PathBuf>> {
-    let aside = aside(journal);
-    if storage.stat(&aside)?.is_none() || is_ours(storage, &aside)? {
-        storage.rename(journal, &aside)?;
-        return Ok(Some(aside));
-    }
-    if !is_ours(storage, journal)? {
-        return Err(io::ErrorKind::AlreadyExists.into());
-    }
-    storage.remove(journal)?;
-    Ok(None)
-}
-
-/// Whether we wrote what is at a journal's path. What has one of our names may be damaged, and says nothing after a power cut.
-fn is_ours(storage: &dyn Storage, path: &Path) -> io::Result<bool> {
-    match storage.stat(path)? {
-        Some(stat) if stat.kind == FileKind::File => {}
-        _ => return Ok(false),
-    }
-    let mut start = [0; 512];
-    let len = storage.open(path, OpenMode::Read)?.read_at(&mut start, 0)?;
-    let start = &start[..len];
-    // The first write may be lost, while a later one is there.
-    let says_nothing = start.iter().take(8).all(|&byte| byte == 0);
-    let has_our_name = path.file_name().is_some_and(is_reserved);
-    Ok(is_journal(start) || has_our_name && (says_nothing || was_journal(start)))
 }
 
 /// Where a journal that the caller named is written before it gets that name. So nothing under that name is half a journal.

@@ -252,3 +252,48 @@ fn a_kill_before_the_journal_has_its_name_leaves_nothing_that_is_in_the_way() {
     stage.run(&get("out.bin", "c")).ends_with(0).says(" resumed in ");
     assert_eq!(stage.files(), ["out.bin"]);
 }
+
+#[test]
+fn a_journal_of_another_download_is_not_taken_for_one_that_was_set_aside() {
+    let stage = Stage::with_big_object(SIZE);
+    interrupted(&stage, &get("b.bin", "c.aside"));
+    stage.run(&get("a.bin", "c")).ends_with(0);
+    // Here it has to be set aside.
+    interrupted(&stage, &get("a.bin", "c"));
+    stage.emulator.put_virtual(BUCKET, "else", SIZE, 9);
+    let journal = stage.read("c.aside");
+    stage.emulator.put_virtual(BUCKET, "big", SIZE, 9);
+    stage.run(&get("a.bin", "c")).ends_with(0);
+    assert_eq!(stage.read("c.aside"), journal);
+    stage
+        .emulator
+        .put_virtual(BUCKET, "big", SIZE, crate::stage::SEED);
+    stage.run(&get("b.bin", "c.aside")).ends_with(0);
+    assert_is_big_object(&stage.path("b.bin"), SIZE);
+    assert_eq!(stage.files(), ["a.bin", "b.bin"]);
+}
+
+#[test]
+fn another_spelling_of_the_destination_finds_the_checkpoint() {
+    for checkpoint in ["c/", "c.file"] {
+        let stage = Stage::with_big_object(SIZE);
+        fs::create_dir(stage.path("d")).expect("created");
+        fs::create_dir(stage.path("c")).expect("created");
+        symlink("d", stage.path("way")).expect("linked");
+        let absolute = stage.path("c/../d/out.bin").display().to_string();
+        interrupted(&stage, &get("d/out.bin", checkpoint));
+        for spelling in ["d/../d/out.bin", "way/out.bin", &absolute] {
+            let mut arguments = get(spelling, checkpoint).to_vec();
+            arguments.extend(["--limit-rate", "12MiB"]);
+            let running = stage.start(&arguments);
+            stage.wait_until_sent(stage.sent() + MIB);
+            running.signal(Signal::TERM);
+            running.wait().ends_with(130);
+        }
+        let ran = stage.run(&get("way/../d/out.bin", checkpoint)).ends_with(0);
+        ran.says(" resumed in ");
+        assert!(stage.sent() < SIZE + 8 * MIB, "{}", stage.sent());
+        assert_is_big_object(&stage.path("d/out.bin"), SIZE);
+        assert_eq!(stage.files(), ["c/", "d/", "d/out.bin", "way/", "way/out.bin"]);
+    }
+}

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::{Engine, Spec, blocking, canceled};
 use crate::coverage::Coverage;
-use crate::destination::{Places, path_text};
+use crate::destination::Places;
 use crate::error::{Error, ErrorKind, Shown};
 use crate::journal::format::{OwnerBlock, OwnerState, Seal};
 use crate::journal::{FoundJournal, Liveness, Look, current_owner, liveness, owner_at};
@@ -197,7 +197,7 @@ impl Earlier {
             Ok(header) => {
                 let (identity, wanted) = (&header.identity, &spec.object);
                 let found = identity.object_id();
-                let is_ours = identity.destination == path_text(&places.destination)
+                let is_ours = places.is_destination(&identity.destination)
                     && (&found.url, &found.bucket, &found.key, &found.version_id)
                         == (&wanted.url, &wanted.bucket, &wanted.key, &wanted.version_id);
                 if is_ours {

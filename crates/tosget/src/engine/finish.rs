@@ -7,7 +7,6 @@ use super::earlier::held;
 use super::prepare::Session;
 use super::seal::Synced;
 use super::{Spec, blocking, canceled, output};
-use crate::destination::set_aside;
 use crate::error::{Error, ErrorKind, Shown};
 use crate::outcome::DownloadFileOutput;
 use crate::temporary::Durable;
@@ -117,9 +116,9 @@ impl Session {
 
     /// Keeps the journal under another name, for whoever wants to know; returns that name.
     pub(super) async fn set_journal_aside(&mut self) -> Option<PathBuf> {
-        let storage = self.engine.storage.clone();
+        let (storage, places) = (self.engine.storage.clone(), self.places.clone());
         let mut recorder = std::mem::take(&mut self.recorder);
-        let set_aside = move || recorder.give_away(|journal| set_aside(&*storage, journal));
+        let set_aside = move || recorder.give_away(|journal| places.set_aside(&*storage, journal));
         blocking(set_aside).await.flatten()
     }
 }

@@ -13,7 +13,7 @@ use super::recorder::Recorder;
 use super::{Engine, Recheck, Spec, blocking, output};
 use crate::checksum::Crc64;
 use crate::coverage::{Coverage, Segment, Standing};
-use crate::destination::{Places, directory_of, path_text, set_aside, unnamed};
+use crate::destination::{Places, directory_of, unnamed};
 use crate::error::{Error, Shown};
 use crate::events::{DownloadEventType, Narrator};
 use crate::journal::format::{Identity, Record};
@@ -365,7 +365,7 @@ impl Preparation {
             return Ok(());
         };
         tracing::warn!(target: "tosget::checkpoint", journal = %Shown(path), reason, "the checkpoint can't be used, starting afresh");
-        match set_aside(&*self.engine.storage, path) {
+        match self.places.set_aside(&*self.engine.storage, path) {
             Err(error) if error.kind() == io::ErrorKind::NotFound && !self.places.locks_are_proof => {
                 return Err(held(&self.places, None));
             }
@@ -499,7 +499,7 @@ impl Preparation {
             version_id: object.version_id.clone(),
             url: object.url.clone(),
             object: (&self.probed.pin.fingerprint).into(),
-            destination: path_text(&self.places.destination),
+            destination: self.places.identity(),
         }
     }
 

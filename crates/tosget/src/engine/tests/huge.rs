@@ -3,7 +3,6 @@
 
 use super::*;
 use crate::coverage::{Segment, Standing};
-use crate::destination::path_text;
 use crate::journal::format::{Identity, Record};
 use crate::journal::{Journal, current_owner};
 use crate::plan::part_count;
@@ -54,7 +53,7 @@ fn leave_checkpoint(folder: &Path, storage: &VoidStorage, done: u64) {
         version_id: None,
         url: None,
         object: (&source.head().fingerprint()).into(),
-        destination: path_text(&places.destination),
+        destination: places.identity(),
     };
     let path = places.journal.expect("wanted");
     let owner = current_owner(storage, [7; 16]);
