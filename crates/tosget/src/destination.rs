@@ -420,6 +420,24 @@ impl Places {
         Some(journal.with_file_name(format!("{hidden}.{:016x}.{JOURNAL}", self.token)))
     }
 
+    /// Whether this is the name of a [next journal](Self::next_journal), of this call or of another one.
+    pub(crate) fn is_next_journal(&self, name: &OsStr) -> bool {
+        let journal = self
+            .journal
+            .as_deref()
+            .and_then(Path::file_name)
+            .unwrap_or_default();
+        let hidden = hidden_stem(journal, journal.as_encoded_bytes());
+        let is_next = |name: &str| {
+            let token = name
+                .strip_prefix(&hidden)?
+                .strip_prefix('.')?
+                .strip_suffix(JOURNAL)?;
+            Some(token.len() == 17 && token.ends_with('.'))
+        };
+        name.to_str().and_then(is_next).unwrap_or(false)
+    }
+
     /// A journal that was set aside has told what it had to, once the destination is the object. It may be there without
     /// one of ours: that of a large object, in whose place a small one came.
     pub(crate) fn remove_aside(&self, storage: &dyn Storage) {

@@ -16,6 +16,7 @@ use crate::page_cache::PageCache;
 use crate::range::ByteRange;
 use crate::storage::{
     Access, Allocation, Directory, Locked, OpenMode, Stat, Storage, StoredFile, has_name, open_locked,
+    rename_open,
 };
 use crate::verify::Verified;
 
@@ -252,7 +253,7 @@ impl TemporaryFile {
 
     /// Gives the file another name, which no other owner's file has. `false`: somebody else did so before.
     pub(crate) fn take_as(&mut self, path: &Path) -> Result<bool, Error> {
-        match self.storage.rename(&self.path, path) {
+        match rename_open(&*self.storage, &*self.file, &self.path, path) {
             Ok(()) => {
                 path.clone_into(&mut self.path);
                 Ok(true)
@@ -316,7 +317,7 @@ impl TemporaryFile {
     /// Makes the file the destination (invariant I6): its bytes are durable before it gets the name, and the name
     /// is durable before this returns.
     pub(crate) fn commit(self, _proof: &Durable, destination: &Path) -> Result<(), Error> {
-        let renamed = self.storage.rename(&self.path, destination);
+        let renamed = rename_open(&*self.storage, &*self.file, &self.path, destination);
         let doing = "rename the finished temporary file to";
         renamed.map_err(|error| Error::disk(doing, destination, error))?;
         if let Some(access) = self.access.filter(|access| *access != access.while_it_grows()) {

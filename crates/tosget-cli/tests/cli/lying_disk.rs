@@ -1,6 +1,7 @@
 //! A disk that says it has what it has not, and locks that everybody gets.
 
 use rustix::process::Signal;
+use tos_emulator::{FaultRule, Verdict};
 
 use crate::odd_system::OddSystem;
 use crate::stage::{BUCKET, MIB, Ran, Running, Stage, assert_is_big_object};
@@ -107,6 +108,109 @@ fn what_a_killed_run_left_is_gone_on_with_where_everybody_gets_every_lock() {
 
 /// Everybody gets every lock.
 const NO_PROOF: &str = "flock drop *";
+
+/// A stage with a checkpoint of a run that was killed where locks prove nothing.
+fn with_killed_run() -> Stage {
+    let stage = Stage::with_big_object(SIZE);
+    stage.slow_down(48 * MIB);
+    let odd = OddSystem::new(&stage).rule(NO_PROOF);
+    let running = odd.start(&GET);
+    stage.wait_until_sent(32 * MIB);
+    running.kill();
+    stage.full_speed();
+    stage
+}
+
+/// The next run goes on from what the killed one had, and nothing is left.
+#[track_caller]
+fn assert_goes_on(stage: &Stage, what: &str) {
+    let odd = OddSystem::new(stage).rule(NO_PROOF);
+    let ran = odd.run(&[&GET[..], &["--json"]].concat()).ends_with(0);
+    let resumed = ran.json()["bytes_resumed"].as_u64().expect("a number");
+    assert!(resumed >= 16 * MIB, "{what}: {resumed}");
+    assert_is_big_object(&stage.path("big"), SIZE);
+    assert_eq!(stage.files(), ["big"], "{what}");
+}
+
+#[test]
+fn a_takeover_that_fails_half_way_loses_nothing_and_leaves_nothing() {
+    for (rule, code) in [
+        ("rename EIO * tosget-journal$", Some(1)),
+        ("rename EIO * tosget-part$", Some(1)),
+        ("fsync EIO 1 tosget-journal", Some(1)),
+        ("write ENOSPC 1 tosget-journal", Some(1)),
+        ("rename kill * tosget-journal$", None),
+        ("rename kill * tosget-part$", None),
+    ] {
+        let stage = with_killed_run();
+        let odd = OddSystem::new(&stage).rule(NO_PROOF).rule(rule);
+        let ran = odd.run(&GET);
+        assert_eq!(ran.code, code, "{rule}: {ran:#?}");
+        assert_eq!(
+            odd.uses()
+                .iter()
+                .filter(|used| !used.starts_with("flock"))
+                .count(),
+            1
+        );
+        assert_goes_on(&stage, rule);
+    }
+}
+
+#[test]
+fn a_rename_that_is_done_and_said_to_have_failed_is_done() {
+    for name in ["tosget-part$", "tosget-journal$", "big$"] {
+        let stage = with_killed_run();
+        let rule = format!("rename done-ENOENT * {name}");
+        let odd = OddSystem::new(&stage).rule(NO_PROOF).rule(&rule);
+        odd.run(&GET).ends_with(0);
+        assert!(odd.uses().iter().any(|used| used.starts_with("rename")));
+        assert_is_big_object(&stage.path("big"), SIZE);
+        assert_eq!(stage.files(), ["big"], "{name}");
+    }
+}
+
+#[test]
+fn whoever_wants_another_object_throws_no_owner_out_that_came_meanwhile() {
+    for size in [SIZE, MIB] {
+        let stage = with_killed_run();
+        stage.emulator.put_virtual(BUCKET, "other", size, 9);
+        let slow = FaultRule::new(Verdict::Delay { ms: 2_500 }).key("other").times(1);
+        stage.emulator.add_fault(slow);
+        let odd = OddSystem::new(&stage).rule(NO_PROOF);
+        let before = stage.emulator.stats().requests;
+        let other = odd.start(&["get", "tos://bkt/other", "big"]);
+        crate::stage::wait_until("its question", || stage.emulator.stats().requests > before);
+        stage.slow_down(8 * MIB);
+        let sent = stage.sent();
+        let owner = odd.start(&GET);
+        stage.wait_until_sent(sent + 2 * MIB);
+        other.wait().ends_with(5).says("is being downloaded by ");
+        stage.full_speed();
+        owner.wait().ends_with(0);
+        assert_is_big_object(&stage.path("big"), SIZE);
+        assert_eq!(stage.files(), ["big"]);
+    }
+}
+
+#[test]
+fn what_nobody_can_go_on_with_is_not_left_where_everybody_gets_every_lock() {
+    for flags in [&[][..], &["--recheck", "always"]] {
+        let stage = Stage::with_big_object(SIZE);
+        let arguments = [&GET[..], flags].concat();
+        let odd = OddSystem::new(&stage).rule(NO_PROOF);
+        odd.rule("fsync EIO 1 tosget-part").run(&arguments).ends_with(1);
+        OddSystem::new(&stage).rule(NO_PROOF).run(&arguments).ends_with(0);
+        assert_is_big_object(&stage.path("big"), SIZE);
+        assert_eq!(stage.files(), ["big"], "{flags:?}");
+    }
+    let stage = Stage::with_big_object(SIZE);
+    stage.emulator.add_fault(FaultRule::new(Verdict::WrongCrc));
+    OddSystem::new(&stage).rule(NO_PROOF).run(&GET).ends_with(4);
+    stage.emulator.clear_faults();
+    OddSystem::new(&stage).rule(NO_PROOF).run(&GET).ends_with(0);
+    assert_eq!(stage.files(), ["big"]);
+}
 
 /// As where nobody reaps children: in many containers.
 #[test]

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::{Engine, Spec, blocking, canceled};
+use super::{Engine, Spec, blocking, canceled, takeovers};
 use crate::coverage::Coverage;
 use crate::destination::Places;
 use crate::error::{Error, ErrorKind, Shown};
@@ -82,7 +82,7 @@ impl Earlier {
                 () = spec.cancel.canceled() => return Err(canceled()),
                 () = tokio::time::sleep(WATCH) => {}
             }
-            match earlier.owner_now(engine, places).await? {
+            match earlier.owner_now(engine).await? {
                 now if now == earlier.last_owner().cloned() => return Ok(earlier),
                 Some(now) if now.state == OwnerState::Running => {
                     return Err(held(places, Some(&now.owner.to_string())));
@@ -97,9 +97,8 @@ impl Earlier {
         Err(held(places, None))
     }
 
-    /// Who owns the journal's name now: looked at through a fresh open, since what is open already may show what it showed before.
-    async fn owner_now(&self, engine: &Engine, places: &Places) -> Result<Option<OwnerBlock>, Error> {
-        let Some(path) = places.journal.clone() else {
+    async fn owner_now(&self, engine: &Engine) -> Result<Option<OwnerBlock>, Error> {
+        let Some(path) = self.journal.as_ref().map(|journal| journal.path().to_owned()) else {
             return Ok(None);
         };
         let storage = engine.storage.clone();
@@ -152,6 +151,13 @@ impl Earlier {
             },
         };
         let temporary = Self::look_for_temporary(storage, places, journal.as_deref())?;
+        let (journal, temporary) = match (journal, temporary) {
+            (Some(journal), None) => match takeovers::find(storage, places)? {
+                Some((journal, temporary)) => (Some(journal), Some(temporary)),
+                None => (Some(journal), None),
+            },
+            found => found,
+        };
         // Last, since who holds a lock can be named.
         if !places.occupy(&**storage, in_use) {
             return Err(held(places, Some("another call of this process")));
@@ -159,7 +165,7 @@ impl Earlier {
         Ok(Self { temporary, journal })
     }
 
-    fn look_for_temporary(
+    pub(super) fn look_for_temporary(
         storage: &Arc<dyn Storage>,
         places: &Places,
         journal: Option<&FoundJournal>,
@@ -254,13 +260,20 @@ impl Earlier {
 
     /// The temporary file first: where locks are no proof, only one can remove it, and who can't leaves the journal.
     fn remove(self, storage: &dyn Storage, places: &Places) {
-        let journal = self.journal.as_ref().and(places.journal.as_deref());
+        let found = self.journal.as_deref();
+        if found.is_some_and(|found| refuse_what_is_taken(found, storage, places).is_err()) {
+            return;
+        }
+        let journal = found.and(places.journal.as_deref());
         let temporary = self.temporary.as_ref().map(|left| left.file.path());
         for path in [temporary, journal].into_iter().flatten() {
             if let Err(error) = storage.remove(path) {
                 tracing::warn!(target: "tosget::checkpoint", path = %Shown(path), %error, "a part of a checkpoint was left behind");
                 return;
             }
+        }
+        if let Some(found) = found {
+            takeovers::clear(storage, places, found.path());
         }
     }
 
@@ -278,6 +291,24 @@ impl Earlier {
             OwnerState::Running | OwnerState::Doubted => None,
         }
     }
+}
+
+/// Where no lock proves that the owner of a journal is gone, another one may have come since it was found.
+pub(super) fn refuse_what_is_taken(
+    found: &FoundJournal,
+    storage: &dyn Storage,
+    places: &Places,
+) -> Result<(), Error> {
+    if places.locks_are_proof {
+        return Ok(());
+    }
+    let now = found.owner_now(storage);
+    let now = now.map_err(|error| Error::disk("read the checkpoint", found.path(), error))?;
+    if now == found.last_owner {
+        return Ok(());
+    }
+    let holder = now.map(|now| now.owner.to_string());
+    Err(held(places, holder.as_deref()))
 }
 
 /// Another download is at work on this destination.

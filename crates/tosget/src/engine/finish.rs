@@ -114,8 +114,10 @@ impl Session {
             )
     }
 
-    /// Keeps the journal under another name, for whoever wants to know; returns that name.
+    /// Keeps the journal under another name, for whoever wants to know; returns that name. The next run uses the temporary file
+    /// again, unless it has a name of its own, as where locks prove nothing.
     pub(super) async fn set_journal_aside(&mut self) -> Option<PathBuf> {
+        self.scratch.keep &= self.places.locks_are_proof;
         let (storage, places) = (self.engine.storage.clone(), self.places.clone());
         let mut recorder = std::mem::take(&mut self.recorder);
         let set_aside = move || recorder.give_away(|journal| places.set_aside(&*storage, journal));

@@ -23,6 +23,7 @@ mod same;
 mod seal;
 mod start_over;
 mod stream;
+mod takeovers;
 mod whereabouts;
 mod whole;
 mod witness;

@@ -7,10 +7,10 @@ use std::time::{Instant, SystemTime};
 
 use tokio::runtime::Handle;
 
-use super::earlier::{Earlier, LeftTemporary, held};
+use super::earlier::{Earlier, LeftTemporary, held, refuse_what_is_taken};
 use super::probe::{EarlierFits, Opened, Probed};
 use super::recorder::Recorder;
-use super::{Engine, Recheck, Spec, blocking, output};
+use super::{Engine, Recheck, Spec, blocking, output, takeovers};
 use crate::checksum::Crc64;
 use crate::coverage::{Coverage, Segment, Standing};
 use crate::destination::{Places, directory_of, unnamed};
@@ -250,8 +250,13 @@ impl Preparation {
         let (Some(path), Some(next)) = (&self.places.journal, self.places.next_journal()) else {
             return Err(held(&self.places, None));
         };
-        let failed = |error| Error::disk("take over the checkpoint", path, error);
-        let created = self.create_journal_at(&next).map_err(failed)?;
+        let storage = &*self.engine.storage;
+        let failed =
+            |error| Error::disk("take over the checkpoint", path, error).with_checkpoint(path.clone());
+        let created = self.create_journal_at(&next).inspect_err(|_| {
+            let _ = storage.remove(&next);
+        });
+        let created = created.map_err(failed)?;
         let mut journal = created.ok_or_else(|| held(&self.places, None))?;
         let claims = found.claims.segments();
         let records: Vec<Record> = claims
@@ -259,14 +264,23 @@ impl Preparation {
             .chain(lost.iter().map(|range| Record::Forgotten(*range)))
             .collect();
         let written = journal.append(&records).and_then(|()| journal.sync());
+        let before = left.path().to_owned();
         let taken = written
             .map_err(failed)
             .and_then(|()| left.take_as(&self.places.temporary));
         if !matches!(taken, Ok(true)) {
-            let _ = self.engine.storage.remove(&next);
+            let _ = storage.remove(&next);
             return Err(taken.err().unwrap_or_else(|| held(&self.places, None)));
         }
-        let journal = journal.rename(&*self.engine.storage, path).map_err(failed)?;
+        let journal = journal.rename(storage, path).map_err(|error| {
+            // All as it was. Where that fails as well, the next run finds it by the journal that has not got its name.
+            let has_not_its_name = matches!(storage.stat(&next), Ok(Some(_)));
+            if has_not_its_name && matches!(left.take_as(&before), Ok(true)) {
+                let _ = storage.remove(&next);
+            }
+            failed(error)
+        })?;
+        takeovers::clear(storage, &self.places, found.path());
         Ok((journal, left))
     }
 
@@ -307,11 +321,13 @@ impl Preparation {
         let directory = directory_of(path);
         let synced = self.engine.storage.sync_dir(directory);
         synced.map_err(|error| Error::disk("make the new name durable in", directory, error))?;
-        let journal = self.places.journal.as_deref().unwrap_or(path);
-        self.engine
-            .storage
-            .remove(journal)
-            .map_err(|error| Error::disk("remove", journal, error))?;
+        refuse_what_is_taken(journal, &*self.engine.storage, &self.places)?;
+        match self.engine.storage.remove(journal.path()) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => {
+                return Err(Error::disk("remove", journal.path(), error));
+            }
+            _ => {}
+        }
         self.places.remove_aside(&*self.engine.storage);
         let head = self.probed.head.object.clone();
         if let Some(time) = head.last_modified.filter(|_| self.spec.preserve_mtime) {
@@ -361,9 +377,11 @@ impl Preparation {
 
     /// The journal is kept under another name for whoever wants to know; its temporary file is used again from zero.
     fn set_aside(&self, earlier: &mut Earlier, reason: &str) -> Result<(), Error> {
-        let (Some(_), Some(path)) = (earlier.journal.take(), &self.places.journal) else {
+        // Its lock is held until its name is another one.
+        let (Some(found), Some(path)) = (earlier.journal.take(), &self.places.journal) else {
             return Ok(());
         };
+        refuse_what_is_taken(&found, &*self.engine.storage, &self.places)?;
         tracing::warn!(target: "tosget::checkpoint", journal = %Shown(path), reason, "the checkpoint can't be used, starting afresh");
         match self.places.set_aside(&*self.engine.storage, path) {
             Err(error) if error.kind() == io::ErrorKind::NotFound && !self.places.locks_are_proof => {
@@ -371,6 +389,7 @@ impl Preparation {
             }
             set_aside => set_aside.map_err(|error| Error::disk("set aside", path, error))?,
         };
+        takeovers::clear(&*self.engine.storage, &self.places, found.path());
         self.leave_to_its_owner(earlier);
         Ok(())
     }

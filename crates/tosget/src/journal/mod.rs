@@ -14,7 +14,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use crate::coverage::Coverage;
-use crate::storage::{FileId, Locked, OpenMode, Stat, Storage, StoredFile, open_locked};
+use crate::storage::{FileId, Locked, OpenMode, Stat, Storage, StoredFile, open_locked, rename_open};
 
 use format::{
     Damage, Header, Identity, MAX_HEADER_LEN, OWNER_AT, Owner, OwnerBlock, OwnerState, RECORD_LEN, Record,
@@ -147,7 +147,7 @@ impl Journal {
 
     /// Gives the journal this name, in place of the one that has it.
     pub(crate) fn rename(mut self, storage: &dyn Storage, to: &Path) -> io::Result<Self> {
-        storage.rename(&self.path, to)?;
+        rename_open(storage, &*self.file, &self.path, to)?;
         self.path = to.to_owned();
         let lease = Arc::get_mut(&mut self.lease).expect("nobody renews it yet");
         to.clone_into(&mut lease.path);
@@ -228,6 +228,15 @@ impl FoundJournal {
         self.dropped = replayed.dropped;
         self.next_index = replayed.records;
         Ok(())
+    }
+
+    pub(crate) fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Who owns the journal's name now: looked at through a fresh open, since what is open already may show what it showed before.
+    pub(crate) fn owner_now(&self, storage: &dyn Storage) -> io::Result<Option<OwnerBlock>> {
+        owner_at(storage, &self.path)
     }
 
     /// Takes the journal over and goes on with it. `None` if its header can't be used.

@@ -7,6 +7,7 @@ mod lacks;
 mod locks;
 mod system;
 
+use std::ffi::OsString;
 use std::fmt;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -30,6 +31,11 @@ pub(crate) trait Storage: Send + Sync + fmt::Debug {
     /// A directory's path without links, `.` and `..`: an error where it is not there.
     fn canonical(&self, path: &Path) -> io::Result<PathBuf> {
         std::path::absolute(path)
+    }
+
+    /// The names in a directory; none where that is not known.
+    fn list(&self, _directory: &Path) -> io::Result<Vec<OsString>> {
+        Ok(Vec::new())
     }
 
     /// Creates a directory and those above it; an existing one is fine.
@@ -198,6 +204,24 @@ pub(crate) fn make_directories(storage: &dyn Storage, path: &Path) -> io::Result
         .into_iter()
         .rev()
         .try_for_each(|directory| storage.sync_dir(directory_of(directory)))
+}
+
+/// Gives an open file another name. A network file system may ask its server twice, and answer that the old name is not there
+/// where the first time has done it.
+pub(crate) fn rename_open(
+    storage: &dyn Storage,
+    file: &dyn StoredFile,
+    from: &Path,
+    to: &Path,
+) -> io::Result<()> {
+    match storage.rename(from, to) {
+        Err(error)
+            if error.kind() == io::ErrorKind::NotFound && matches!(has_name(storage, to, file), Ok(true)) =>
+        {
+            Ok(())
+        }
+        renamed => renamed,
+    }
 }
 
 /// Opens `path` and takes its lock, making sure that the name still means the locked file: its former owner may

@@ -1,5 +1,6 @@
 //! The operating system's files behind the seam.
 
+use std::ffi::OsString;
 use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io;
 use std::path::{Path, PathBuf};
@@ -65,6 +66,13 @@ impl Storage for SystemStorage {
 
     fn canonical(&self, path: &Path) -> io::Result<PathBuf> {
         fs::canonicalize(path)
+    }
+
+    fn list(&self, directory: &Path) -> io::Result<Vec<OsString>> {
+        let entries = uninterrupted(|| fs::read_dir(directory))?;
+        entries
+            .map(|entry| entry.map(|entry| entry.file_name()))
+            .collect()
     }
 
     fn create_dir_all(&self, path: &Path) -> io::Result<()> {

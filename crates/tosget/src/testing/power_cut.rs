@@ -3,6 +3,7 @@
 
 use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
+use std::ffi::OsString;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard};
@@ -389,6 +390,18 @@ impl Storage for Disk {
         platters.inode(from)?;
         platters.change(Change::Renamed(from.to_owned(), to.to_owned()));
         Ok(())
+    }
+
+    fn list(&self, directory: &Path) -> io::Result<Vec<OsString>> {
+        let platters = self.call()?;
+        let below = platters
+            .names
+            .keys()
+            .filter(|path| path.parent() == Some(directory));
+        Ok(below
+            .filter_map(|path| path.file_name())
+            .map(OsString::from)
+            .collect())
     }
 
     fn remove(&self, path: &Path) -> io::Result<()> {

@@ -14,7 +14,8 @@
 //!   file), and without a path `socket`, `connect`, `thread`. Likewise `fallocate`, `fadvise` and `fstatfs`, which can only be given an errno,
 //!   for every file and each time.
 //! - ACTION: an errno (`ENOSPC`), `drop` (say it is done, do nothing), `hang` (never return), `kill` (SIGKILL to the process, before the
-//!   call), `wait500` (500 ms, then do it), `other-inode` (`stat` and `fstat` only).
+//!   call), `wait500` (500 ms, then do it), `other-inode` (`stat` and `fstat` only), `done-ENOENT` (`rename` only: do it, and say that it
+//!   failed, as a network file system does that asks twice).
 //! - WHEN: `*`, the third call alone (`3`), from the third on (`3-`), `3-5`, or `@1048576`: reads and writes that get beyond this offset of
 //!   their file. Calls are counted for each rule, those only that its CALL and PATH fit.
 //! - PATH: a part of the path, as it was given or as `/proc/self/fd` shows it; its end, if a `$` follows; nothing fits

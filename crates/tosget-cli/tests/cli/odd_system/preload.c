@@ -27,7 +27,7 @@
 #define MOST_RULES 32
 #define EVERY_CALL -1
 
-enum action { FAIL, DROP, HANG, KILL, WAIT, OTHER_INODE };
+enum action { FAIL, DROP, HANG, KILL, WAIT, OTHER_INODE, DONE_BUT };
 
 struct rule {
     char call[24];
@@ -65,8 +65,10 @@ static void parse_action(struct rule *rule) {
     if (!strcmp(text, "kill")) { rule->action = KILL; return; }
     if (!strcmp(text, "other-inode")) { rule->action = OTHER_INODE; return; }
     if (!strncmp(text, "wait", 4)) { rule->action = WAIT; rule->number = atoi(text + 4); return; }
+    rule->action = strncmp(text, "done-", 5) ? FAIL : DONE_BUT;
+    if (rule->action == DONE_BUT) text += 5;
     for (size_t i = 0; i < sizeof ERRNOS / sizeof *ERRNOS; i++)
-        if (!strcmp(text, ERRNOS[i].name)) { rule->action = FAIL; rule->number = ERRNOS[i].number; return; }
+        if (!strcmp(text, ERRNOS[i].name)) { rule->number = ERRNOS[i].number; return; }
     give_up("no such action", text);
 }
 
@@ -153,7 +155,7 @@ static struct rule *rule_for(const char *call, const char *path, long end) {
     return NULL;
 }
 
-enum outcome { GO_ON, REFUSED, DROPPED, INODE };
+enum outcome { GO_ON, REFUSED, DROPPED, INODE, DONE };
 
 static enum outcome judge_path(const char *call, const char *path, long end) {
     if (!rule_count || inside) return GO_ON;
@@ -166,6 +168,7 @@ static enum outcome judge_path(const char *call, const char *path, long end) {
     case FAIL: before = rule->number; outcome = REFUSED; break;
     case DROP: outcome = DROPPED; break;
     case OTHER_INODE: outcome = INODE; break;
+    case DONE_BUT: before = rule->number; outcome = DONE; break;
     case KILL: syscall(SYS_kill, getpid(), SIGKILL); break;
     case HANG: for (;;) { struct timespec day = { 86400, 0 }; nanosleep(&day, NULL); }
     case WAIT: {
@@ -241,8 +244,13 @@ DIR *opendir(const char *path) { return judge_path("open", path, 0) ? NULL : NEX
 
 /* Rules for `rename` and `link` mean the new name, or the old one with the call `rename-from` or `link-from`. */
 int rename(const char *from, const char *to) {
-    JUDGED(judge_path("rename-from", from, 0), 0) JUDGED(judge_path("rename", to, 0), 0)
-    return NEXT(rename)(from, to);
+    JUDGED(judge_path("rename-from", from, 0), 0)
+    enum outcome outcome = judge_path("rename", to, 0);
+    JUDGED(outcome, 0)
+    int told = errno, result = NEXT(rename)(from, to);
+    if (outcome != DONE || result) return result;
+    errno = told;
+    return -1;
 }
 int link(const char *from, const char *to) {
     JUDGED(judge_path("link-from", from, 0), 0) JUDGED(judge_path("link", to, 0), 0)
