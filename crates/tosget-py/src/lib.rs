@@ -27,7 +27,15 @@ mod _tosget {
     #[pymodule_export]
     use crate::operation::Operation;
 
-    use super::{Bound, PyModule, PyModuleMethods, PyResult};
+    use std::time::Duration;
+
+    use super::{Bound, PyModule, PyModuleMethods, PyResult, Python, pyfunction};
+
+    /// Waits until no thread of the engine's is in the interpreter, for some seconds at most: before it ends.
+    #[pyfunction]
+    fn wait_until_idle(py: Python<'_>, patience: f64) {
+        py.detach(|| crate::process::wait_until_idle(Duration::from_secs_f64(patience)));
+    }
 
     #[pymodule_init]
     fn init(module: &Bound<'_, PyModule>) -> PyResult<()> {

@@ -14,7 +14,7 @@ use tokio::task::AbortHandle;
 use tosget::{CancelHook, DataTransferStatus, DataTransferType, Progress, TosClient};
 
 use crate::items::{Item, Snapshot};
-use crate::process::{Owned, aside};
+use crate::process::{Busy, Owned, aside};
 use crate::request::{Download, Head};
 
 /// A download or a question under way. One that is dropped is canceled, and its checkpoint is kept.
@@ -190,6 +190,8 @@ impl Mailbox {
     }
 
     fn put(&self, item: Item) {
+        // Who takes the last item may end the interpreter, before the callback is on its way.
+        let _busy = Busy::begin();
         let mut state = self.state();
         let mut callback = None;
         if item.is_last() {

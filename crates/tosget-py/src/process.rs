@@ -5,8 +5,10 @@ use std::future::pending;
 use std::io;
 use std::mem;
 use std::process;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
+use std::time::{Duration, Instant};
 
 use pyo3::Python;
 use tokio::runtime::{Builder, Handle, Runtime};
@@ -103,9 +105,42 @@ pub(crate) fn runtime(py: Python<'_>) -> io::Result<Handle> {
     Ok(runtime.handle().clone())
 }
 
+/// How many threads of ours are in the interpreter, or on their way.
+static BUSY: AtomicUsize = AtomicUsize::new(0);
+
+/// Somebody that the interpreter's end waits for. It takes a thread that comes back into it away, in the middle of our frames, and that
+/// aborts the process.
+pub(crate) struct Busy(());
+
+impl Busy {
+    pub(crate) fn begin() -> Self {
+        BUSY.fetch_add(1, Ordering::SeqCst);
+        Self(())
+    }
+}
+
+impl Drop for Busy {
+    fn drop(&mut self) {
+        BUSY.fetch_sub(1, Ordering::SeqCst);
+    }
+}
+
+/// Waits until no thread of ours is in the interpreter, or the patience is at its end.
+pub(crate) fn wait_until_idle(patience: Duration) {
+    let end = Instant::now() + patience;
+    while BUSY.load(Ordering::SeqCst) > 0 && Instant::now() < end {
+        thread::sleep(Duration::from_millis(1));
+    }
+}
+
 /// Does work that waits for the interpreter or for the user's code, away from the runtime's threads; where the system refuses a thread,
 /// right here.
 pub(crate) fn aside(work: impl FnOnce() + Send + 'static) {
+    let busy = Busy::begin();
+    let work = move || {
+        work();
+        drop(busy);
+    };
     let work = Arc::new(Mutex::new(Some(work)));
     let take = |work: &Mutex<Option<_>>| work.lock().unwrap_or_else(PoisonError::into_inner).take();
     let theirs = work.clone();

@@ -251,6 +251,32 @@ def test_an_interpreter_that_ends_stops_its_downloads_in_order(emulator, store, 
     assert resumed.details["doubtful_bytes"] == 0
 
 
+def test_an_interpreter_that_ends_takes_no_thread_away_in_the_middle(store, path):
+    """One that comes back from Python into the engine's frames meanwhile would abort the process."""
+    body = """
+        import time
+        asked = threading.Event()
+        class Slow:
+            def get_credentials(self):
+                asked.set()
+                for _ in range(300):
+                    time.sleep(0.001)
+                raise ValueError("too late")
+        class Late:
+            sleep = time.sleep
+            def __del__(self):
+                # While the interpreter is taken apart.
+                self.sleep(0.5)
+        late = Late()
+        slow = tos.TosClientV2(endpoint="http://tos.test", region="cn-beijing", credentials_provider=Slow())
+        for call in (lambda: slow.head_object(bucket, "k"), lambda: slow.download_file(bucket, "k", path)):
+            threading.Thread(target=call, daemon=True).start()
+        slow.download(bucket, "k", path + "-beside")
+        assert asked.wait(60)
+    """
+    run(body, store, path)
+
+
 def open_files():
     return len(os.listdir("/proc/self/fd"))
 

@@ -5,9 +5,11 @@ from __future__ import annotations
 import atexit
 import os
 import threading
+import time
 import weakref
 from typing import Any, Callable, Optional, cast
 
+from . import _tosget
 from ._calls import DownloadCall, running
 from ._failure import CANCELED
 from .exceptions import TosClientError
@@ -15,7 +17,8 @@ from .models2 import DownloadFileOutput, ProgressSnapshot
 
 __all__ = ["Download"]
 
-# An interpreter that ends gives its downloads this long to record what has arrived; they need some milliseconds.
+# An interpreter that ends gives its downloads this long, all of them together, to record what has arrived; they need some
+# milliseconds.
 _FAREWELL = 5.0
 
 
@@ -203,11 +206,16 @@ _THREADS: weakref.WeakSet[threading.Thread] = weakref.WeakSet()
 
 @atexit.register
 def _farewell() -> None:
-    """Stops what is under way, and waits until what has arrived is recorded."""
+    """Stops what is under way, and waits until what has arrived is recorded and no thread of the engine's comes back."""
+    end = time.monotonic() + _FAREWELL
     for operation in list(running):
         operation.cancel(False)
     for thread in list(_THREADS):
-        thread.join(_FAREWELL)
+        thread.join(max(0.0, end - time.monotonic()))
+    # Of downloads that are waited for by others' threads.
+    while running and time.monotonic() < end:
+        time.sleep(0.005)
+    _tosget.wait_until_idle(max(0.0, end - time.monotonic()))
 
 
 def _is_cancel(error: BaseException) -> bool:

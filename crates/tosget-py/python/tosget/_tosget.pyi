@@ -5,6 +5,8 @@ from typing import Any, Optional
 
 __version__: str
 
+def wait_until_idle(patience: float) -> None: ...
+
 class Failure(Exception): ...
 
 class Client:
