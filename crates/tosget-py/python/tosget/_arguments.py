@@ -6,7 +6,7 @@ import math
 import operator
 import os
 import string
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timezone
 from typing import Any, Callable, Dict, Mapping, Optional, TypedDict, Union
 
@@ -68,7 +68,7 @@ class HeadArguments:
     if_none_match: Any = None
     if_unmodified_since: Any = None
     ssec_algorithm: Any = None
-    ssec_key: Any = None
+    ssec_key: Any = field(default=None, repr=False)
     ssec_key_md5: Any = None
     generic_input: Any = None
 

@@ -11,6 +11,7 @@ import asyncio
 import os
 import threading
 import weakref
+from contextlib import suppress
 from typing import Any, Callable, Dict, Mapping, Optional
 
 from . import _tosget
@@ -41,12 +42,24 @@ News = tuple[str, Dict[str, Any]]
 running: weakref.WeakSet[_tosget.Operation] = weakref.WeakSet()
 
 
+def keep_standard_streams() -> None:
+    """Opens those that are closed on nothing. Else a file of ours would get the number of one, and with it whatever is said there."""
+    with suppress(OSError):
+        while (number := os.open(os.devnull, os.O_RDWR)) <= 2:
+            pass
+        os.close(number)
+
+
+keep_standard_streams()
+
+
 def is_last(news: Optional[News]) -> bool:
     return news is not None and news[0] not in ("transfer", "event")
 
 
 def wait_for(operation: _tosget.Operation, dialect: Dialect) -> Dict[str, Any]:
     """Waits for a call without listeners."""
+    running.add(operation)
     patience = _patience()
     try:
         news = operation.next(patience)
@@ -55,6 +68,8 @@ def wait_for(operation: _tosget.Operation, dialect: Dialect) -> Dict[str, Any]:
     except BaseException:
         stop(operation)
         raise
+    finally:
+        running.discard(operation)
     assert news is not None
     return result_of(news, dialect)
 
@@ -121,7 +136,7 @@ class DownloadCall:
 
     async def run_async(self) -> Any:
         """Downloads; calls the listeners on the event loop."""
-        with self._listening() as listeners:
+        async with self._listening() as listeners:
             operation = self._start()
             waiter = _Waiter(operation, PATIENCE if self._is_hook_asked else None)
             try:
@@ -153,6 +168,7 @@ class DownloadCall:
         return _Listeners(self._arguments, self._dialect, lambda: bool(self._is_abort))
 
     def _start(self) -> _tosget.Operation:
+        keep_standard_streams()
         operation = refused(lambda: self._begin(self._request), self._dialect)
         self.operation = operation
         running.add(operation)
@@ -212,6 +228,13 @@ class _Listeners:
     def __exit__(self, *_: object) -> None:
         if self._bar is not None:
             self._bar.close()
+
+    async def __aenter__(self) -> _Listeners:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        if self._bar is not None:
+            await self._bar.close_async()
 
     def tell(self, news: News) -> None:
         kind, told = news

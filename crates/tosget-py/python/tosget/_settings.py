@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import urllib.request
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Dict, Optional
 from urllib.parse import urlsplit
 
@@ -48,7 +48,7 @@ class Settings:
     ca_file: Optional[str]
     client_certificate: Optional[tuple[str, str]]
     proxy: Optional[str]
-    proxy_credentials: Optional[tuple[str, str]]
+    proxy_credentials: Optional[tuple[str, str]] = field(repr=False)
     user_agent: str
 
     def native(self, dialect: Dialect) -> _tosget.Client:

@@ -8,11 +8,12 @@ TosClientV2(endpoint='https://tos-cn-beijing.volces.com')
 from __future__ import annotations
 
 import logging
+import sys
 import time
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Callable, Dict, Mapping, Optional, cast
 
-from . import _tosget
+from . import _apart, _tosget
 from ._arguments import (
     PART_SIZE,
     PROGRESS_INTERVAL,
@@ -38,6 +39,7 @@ from ._settings import (
     proxy_credentials,
     proxy_url,
 )
+from ._stream import is_ready
 from .checkpoint import CancelHook
 from .credential import StaticCredentialsProvider
 from .exceptions import TosClientError
@@ -355,13 +357,21 @@ class TosClientV2:
 def warn_of_latency(threshold: int, done: Any, seconds: float) -> None:
     """Tells the log of a slow download, as the official package does; less than 1 KiB counts as 1 KiB."""
     kibibytes = max(done.bytes_fetched, 1024) / 1024
-    if threshold > 0 and seconds > 0.5 and kibibytes / seconds < threshold:
+    if threshold <= 0 or seconds <= 0.5 or kibibytes / seconds >= threshold:
+        return
+
+    def warn() -> None:
         logger.warning(
             "high latency request: exec httpCode: %s, requestId: %s, usedTime: %s s",
             done.status_code,
             done.request_id,
             seconds,
         )
+
+    # The download is done, whatever a handler of the log makes of it. Most write to this stream; who waits for it keeps the handler's
+    # lock, which the interpreter's end needs.
+    if is_ready(sys.stderr):
+        _apart.wait_for(_apart.begin(warn))
 
 
 def user_agent(
