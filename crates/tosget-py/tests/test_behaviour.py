@@ -1,5 +1,6 @@
 """How calls behave in a process: the interpreter's lock, threads, signals, forks, failures of listeners, leaks."""
 
+import asyncio
 import gc
 import os
 import pathlib
@@ -156,6 +157,24 @@ def test_many_threads_share_a_client_its_connections_and_a_limit(client, emulato
     assert all(store.holds(path, SIZE) for path in paths)
     connections = {request["connection"] for request in emulator.requests() if "connection" in request}
     assert len(connections) <= 8 * 2 + 8
+
+
+def test_of_several_spellings_of_one_path_one_is_written_and_the_others_are_told(client, emulator, store, tmp_path):
+    store.put("k", SIZE)
+    (tmp_path / "d").mkdir()
+    (tmp_path / "link").symlink_to("d")
+    spellings = ["d/file", "d/../d/file", "d//./file", "link/file", "link/../d/file"]
+    # Slow enough that none ends before the others have begun.
+    emulator.control("PUT", "bandwidth", {"total": 2 * MIB})
+
+    async def all_at_once():
+        downloads = [client.download_file_async(store.bucket, "k", f"{tmp_path}/{one}") for one in spellings]
+        return await asyncio.gather(*downloads, return_exceptions=True)
+
+    ends = asyncio.run(all_at_once())
+    refused = [end.kind for end in ends if isinstance(end, tosget.TosClientError)]
+    assert refused == ["CheckpointHeld"] * 4, ends
+    assert store.holds(tmp_path / "d/file", SIZE) and os.listdir(tmp_path / "d") == ["file"]
 
 
 @pytest.mark.parametrize("way_in", ["download_file", "download"])

@@ -1,6 +1,9 @@
 """What can't be honoured is refused by its name, before anything is asked of anybody."""
 
 import datetime
+import os
+import socket
+import stat
 
 import pytest
 import tos
@@ -71,6 +74,29 @@ def test_arguments_that_only_tosget_has(argument, value, client, emulator, tmp_p
     with pytest.raises(tosget.TosClientError, match=argument):
         client.download_file("bucket", "k", tmp_path / "file", **{argument: value})
     assert emulator.requests() == []
+
+
+@pytest.mark.skipif(not os.path.isdir("/proc/self/fd"), reason="looks into /proc")
+@pytest.mark.parametrize("name", ["tosget", "accelerated"])
+def test_a_destination_that_is_or_leads_to_no_file_is_refused_and_stays(name, emulator, tmp_path, monkeypatch):
+    way = Way(name)
+    monkeypatch.chdir(tmp_path)
+    os.mkfifo("pipe")
+    links = {"null": "/dev/null", "chain": "null", "proc": "/proc/self/fd/1", "stdout": "/dev/stdout", "to-pipe": "pipe"}
+    for link, target in links.items():
+        os.symlink(target, link)
+    with socket.socket(socket.AF_UNIX) as listener:
+        listener.bind("socket")
+        there = sorted(os.listdir())
+        others = ["/dev/null", "/dev/stdout", "/dev/fd/1", "/proc/self/cmdline", "/proc/sys/kernel/domainname"]
+        for destination in [*there, *others, os.path.relpath("/dev/null")]:
+            with pytest.raises(way.module("exceptions").TosClientError) as caught:
+                way.client().download_file("bucket", "k", destination)
+            assert "which no file can take the place of" in caught.value.message, caught.value.message
+            assert caught.value.kind == "InvalidArgument" and caught.value.hint
+    assert sorted(os.listdir()) == there and emulator.requests() == []
+    assert stat.S_ISCHR(os.lstat("/dev/null").st_mode) and stat.S_ISFIFO(os.lstat("pipe").st_mode)
+    assert {link: os.readlink(link) for link in links} == links
 
 
 def test_an_unknown_argument_is_a_type_error(client, tmp_path):
