@@ -253,11 +253,12 @@ impl<'a> Collecting<'a> {
             Report::Retrying {
                 piece,
                 missing,
-                attempts,
-                failures,
+                tries,
                 wait,
                 error,
             } => {
+                let (attempts, failures) = (tries.attempts, tries.patience.failures());
+                self.crew.waits(piece, wait, tries);
                 if is_overload(&error) {
                     self.crew.refused(piece);
                 } else if may_be_a_limit(&error, failures) {

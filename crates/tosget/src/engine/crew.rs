@@ -17,7 +17,7 @@ use crate::retry::is_denial;
 use crate::source::RangeResponse;
 use crate::stragglers::{Sign, Stragglers};
 use crate::tasks::{Place, Slot};
-use crate::transfer::{Course, Doing, TaskError, Transfer};
+use crate::transfer::{Course, Doing, TaskError, Transfer, Tries};
 
 /// Tasks are compared with each other this often.
 pub(super) const LOOK: Duration = Duration::from_millis(100);
@@ -37,8 +37,8 @@ const PIECES_IN_A_ROW: u32 = 4;
 pub(super) struct Crew {
     transfer: Arc<Transfer>,
     plan: Plan,
-    /// Pieces that were taken away from tasks, and how often. They go before the plan.
-    returned: VecDeque<(Piece, u32)>,
+    /// Pieces that were taken away from tasks. They go before the plan.
+    returned: VecDeque<Work>,
     tasks: JoinSet<(u64, Result<Crc64, TaskError>)>,
     /// How often its last slot was used again.
     kept: u32,
@@ -53,12 +53,50 @@ pub(super) struct Crew {
     began: Instant,
 }
 
+/// A piece to begin.
+#[derive(Debug)]
+struct Work {
+    piece: Piece,
+    /// How often it was taken away from a task.
+    times: u32,
+    pause: Option<Pause>,
+}
+
+/// A piece is not asked for before `until`, whoever asks.
+#[derive(Debug)]
+struct Pause {
+    until: Instant,
+    tries: Tries,
+}
+
+impl Pause {
+    fn is_over(&self) -> bool {
+        self.until <= Instant::now()
+    }
+}
+
+impl Work {
+    fn new(piece: Piece) -> Self {
+        Self {
+            piece,
+            times: 0,
+            pause: None,
+        }
+    }
+
+    fn may_begin(&self) -> bool {
+        self.pause.as_ref().is_none_or(Pause::is_over)
+    }
+}
+
 #[derive(Debug)]
 struct Worker {
     piece: Piece,
     course: Course,
     times: u32,
     slot: Slot,
+    /// Set when an attempt failed.
+    pause: Option<Pause>,
     /// Its piece was taken away; what it leaves is another's.
     is_sent_home: bool,
 }
@@ -100,7 +138,7 @@ impl Crew {
 
     /// Begins pieces until as many tasks are at work as may be. The first one may have its answer already.
     pub(super) fn keep_busy(&mut self, opened: &mut Option<Opened>) {
-        while !self.has_nothing_left() {
+        while self.may_begin() {
             let (answer, slot) = opened.take().map_or(
                 (None, None),
                 |Opened {
@@ -112,16 +150,27 @@ impl Crew {
             let Some(slot) = slot.or_else(|| self.next_slot()) else {
                 return;
             };
-            let returned = self.returned.pop_front();
-            let Some((piece, times)) = returned.or_else(|| self.plan.take().map(|piece| (piece, 0))) else {
+            let Some(work) = self.next_work() else {
                 return;
             };
             let response = answer
-                .filter(|(range, _)| *range == piece.range)
+                .filter(|(range, _)| *range == work.piece.range)
                 .map(|(_, response)| response);
-            self.begin(piece, times, response, slot);
+            self.begin(work, response, slot);
         }
         (self.slot, self.place) = (None, None);
+    }
+
+    /// Whether something is left that may be asked for by now.
+    fn may_begin(&self) -> bool {
+        !self.plan.is_empty() || self.returned.iter().any(Work::may_begin)
+    }
+
+    fn next_work(&mut self) -> Option<Work> {
+        let returned = self.returned.iter().position(Work::may_begin);
+        returned
+            .and_then(|index| self.returned.remove(index))
+            .or_else(|| self.plan.take().map(Work::new))
     }
 
     /// A slot for one more task; without one, this crew waits in its place.
@@ -195,7 +244,11 @@ impl Crew {
             worker.is_sent_home && !self.is_told_to_stop(),
             worker.course.rest(),
         ) {
-            self.returned.push_back((worker.piece.of(rest), worker.times + 1));
+            self.returned.push_back(Work {
+                piece: worker.piece.of(rest),
+                times: worker.times + 1,
+                pause: worker.pause.filter(|pause| !pause.is_over()),
+            });
         }
         if let Err(TaskError::Attempt { range, error, .. }) = &result
             && is_denial(error)
@@ -228,7 +281,7 @@ impl Crew {
         );
         self.transfer.progress.retried();
         self.transfer.tasks.one_too_many(1);
-        self.returned.push_back((rest, 0));
+        self.returned.push_back(Work::new(rest));
         true
     }
 
@@ -250,6 +303,14 @@ impl Crew {
     pub(super) fn stop(&mut self) {
         self.stop.cancel();
         (self.slot, self.place) = (None, None);
+    }
+
+    /// A piece is not to be asked for before `wait` is over, whichever task has it then.
+    pub(super) fn waits(&mut self, piece: Piece, wait: Duration, tries: Tries) {
+        if let Some(worker) = self.at_work.values_mut().find(|worker| worker.piece == piece) {
+            let until = Instant::now() + wait;
+            worker.pause = Some(Pause { until, tries });
+        }
     }
 
     /// The service refused to give a piece, because there are too many requests. If there still are, its task does not wait
@@ -308,7 +369,9 @@ impl Crew {
         self.stop.is_cancelled()
     }
 
-    fn begin(&mut self, piece: Piece, times: u32, response: Option<RangeResponse>, slot: Slot) {
+    fn begin(&mut self, work: Work, response: Option<RangeResponse>, slot: Slot) {
+        let Work { piece, times, pause } = work;
+        let tries = pause.map_or_else(|| Tries::new(self.transfer.limits.retries), |pause| pause.tries);
         let task = self.next_task;
         self.next_task += 1;
         let course = Course::new(piece.range, self.stop.child_token());
@@ -318,12 +381,14 @@ impl Crew {
             course: course.clone(),
             times,
             slot,
+            pause: None,
             is_sent_home: false,
         };
         self.at_work.insert(task, worker);
         let transfer = self.transfer.clone();
-        self.tasks
-            .spawn(async move { (task, transfer.fetch(piece, &course, response).await) }.in_current_span());
+        self.tasks.spawn(
+            async move { (task, transfer.fetch(piece, &course, response, tries).await) }.in_current_span(),
+        );
     }
 
     /// Gives half of what the slowest task still has to fetch to a new one. Returns whether it was worth it.
@@ -331,7 +396,7 @@ impl Crew {
         let slowest = self
             .at_work
             .iter()
-            .filter(|(_, worker)| !worker.is_sent_home)
+            .filter(|(_, worker)| !worker.is_sent_home && !worker.is_in_pause())
             .filter_map(|(task, worker)| {
                 let left = worker.course.rest()?.len();
                 Some((self.stragglers.time_for(*task, left, now)?, *task))
@@ -350,12 +415,16 @@ impl Crew {
         };
         let piece = worker.piece.of(half);
         tracing::debug!(target: "tosget::download", part = piece.part_number, range = %half, "sharing out what the slowest task has left");
-        self.begin(piece, 0, None, slot);
+        self.begin(Work::new(piece), None, slot);
         true
     }
 }
 
 impl Worker {
+    fn is_in_pause(&self) -> bool {
+        self.pause.as_ref().is_some_and(|pause| !pause.is_over())
+    }
+
     fn sign(&self, task: u64) -> Sign {
         let outlook = self.course.outlook();
         Sign {

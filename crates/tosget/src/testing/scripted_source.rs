@@ -30,6 +30,8 @@ pub(crate) enum Verdict {
     /// Serve at so many bytes per second of tokio's clock.
     Pace(u64),
     Refuse(u16),
+    /// Refuse, and ask for so many seconds of patience.
+    RefuseFor(u64),
     /// Serve, with the head of the answer so many seconds late.
     HeadAfter(u64),
     /// The endpoint's name has no address, so no connection comes about.
@@ -157,6 +159,7 @@ impl ScriptedSource {
         let total = served.bytes.len() as u64;
         match verdict {
             Verdict::Refuse(status) => return Err(refusal(status)),
+            Verdict::RefuseFor(seconds) => return Err(asks_for_patience(seconds)),
             Verdict::NoAddress => return Err(no_address()),
             _ => {}
         }
@@ -179,7 +182,11 @@ fn respond(served: &Served, range: ByteRange, verdict: Verdict, chunk: usize) ->
     let mut ending = Ending::End;
     let mut pace = None;
     match verdict {
-        Verdict::Serve | Verdict::HeadAfter(_) | Verdict::Refuse(_) | Verdict::NoAddress => {}
+        Verdict::Serve
+        | Verdict::HeadAfter(_)
+        | Verdict::Refuse(_)
+        | Verdict::RefuseFor(_)
+        | Verdict::NoAddress => {}
         Verdict::BreakAfter(bytes) => {
             payload.truncate(bytes);
             ending = Ending::Break;
@@ -266,6 +273,14 @@ fn refusal(status_code: u16) -> AttemptError {
     AttemptError::Server(Box::new(TosServerError {
         status_code,
         code: "Scripted".into(),
+        ..Default::default()
+    }))
+}
+
+fn asks_for_patience(seconds: u64) -> AttemptError {
+    AttemptError::Server(Box::new(TosServerError {
+        status_code: 503,
+        retry_after: Some(Duration::from_secs(seconds)),
         ..Default::default()
     }))
 }

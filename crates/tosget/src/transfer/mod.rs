@@ -14,6 +14,7 @@ use std::time::Duration;
 use tokio::sync::mpsc;
 
 pub(crate) use course::{Course, Doing};
+pub(crate) use task::Tries;
 
 use crate::coverage::{Segment, Standing};
 use crate::error::Error;
@@ -74,9 +75,7 @@ pub(crate) enum Report {
     Retrying {
         piece: Piece,
         missing: ByteRange,
-        attempts: u32,
-        /// Attempts in a row without a byte.
-        failures: u32,
+        tries: Tries,
         wait: Duration,
         error: AttemptError,
     },

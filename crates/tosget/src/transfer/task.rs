@@ -8,8 +8,25 @@ use super::attempt::End;
 use super::{Course, Doing, Report, TaskError, Transfer};
 use crate::checksum::Crc64;
 use crate::plan::Piece;
-use crate::retry::{Decision, Patience};
+use crate::retry::{Decision, Patience, Retries};
 use crate::source::{Attempt, RangeResponse};
+
+/// What was tried for a piece, by whatever tasks.
+#[derive(Clone, Debug)]
+pub(crate) struct Tries {
+    pub(crate) attempts: u32,
+    pub(crate) patience: Patience,
+}
+
+impl Tries {
+    /// Nothing was tried yet.
+    pub(crate) fn new(retries: Retries) -> Self {
+        Self {
+            attempts: 0,
+            patience: Patience::new(retries),
+        }
+    }
+}
 
 impl Transfer {
     /// Brings a piece into the temporary file and returns the CRC of its bytes. `opened` is an answer that is there already (the probe's), for
@@ -24,15 +41,14 @@ impl Transfer {
         piece: Piece,
         course: &Course,
         mut opened: Option<RangeResponse>,
+        mut tries: Tries,
     ) -> Result<Crc64, TaskError> {
         let mut crc = Crc64::EMPTY;
-        let mut patience = Patience::new(self.limits.retries);
-        let mut attempts = 0;
         let mut missing = piece.range;
         loop {
             course.set_doing(Doing::Network);
-            attempts += 1;
-            let attempt = Attempt::new(patience.failures() + 1, &self.limits.retries);
+            tries.attempts += 1;
+            let attempt = Attempt::new(tries.patience.failures() + 1, &self.limits.retries);
             let asked = Instant::now();
             let attempted = match opened.take() {
                 Some(response) => self.receive(course, missing, response).await,
@@ -41,7 +57,7 @@ impl Transfer {
             let reached = attempted.reached;
             course.go_on_from(reached);
             if reached > missing.start() {
-                patience.progressed(reached - missing.start());
+                tries.patience.progressed(reached - missing.start());
                 crc = crc.then(attempted.crc, reached - missing.start());
             }
             if let End::Disk(error) = attempted.end {
@@ -62,16 +78,16 @@ impl Transfer {
                 true => Duration::ZERO,
                 false => asked.elapsed(),
             };
-            match patience.after(&error, took, fastrand::f64()) {
+            match tries.patience.after(&error, took, fastrand::f64()) {
                 Decision::RetryAfter(wait) => {
-                    if let Some(left) = patience.noticeable() {
+                    if let Some(left) = tries.patience.noticeable() {
                         self.tasks.tell_of_wait(&error, left);
                     }
                     tracing::info!(
                         target: "tosget::download",
                         part = piece.part_number,
                         range = %missing,
-                        attempt = attempts,
+                        attempt = tries.attempts,
                         wait_ms = u64::try_from(wait.as_millis()).unwrap_or(u64::MAX),
                         error = %error.chain(),
                         "attempt failed, trying again"
@@ -80,8 +96,7 @@ impl Transfer {
                     self.tell(Report::Retrying {
                         piece,
                         missing,
-                        attempts,
-                        failures: patience.failures(),
+                        tries: tries.clone(),
                         wait,
                         error,
                     })
@@ -91,7 +106,7 @@ impl Transfer {
                 Decision::GiveUp => {
                     return Err(TaskError::Attempt {
                         range: missing,
-                        attempts,
+                        attempts: tries.attempts,
                         error,
                     });
                 }

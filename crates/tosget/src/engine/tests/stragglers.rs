@@ -141,3 +141,51 @@ async fn a_service_that_is_overloaded_is_asked_by_fewer_tasks_for_a_while() {
     assert!(output.retries < 60, "{} retries", output.retries);
     assert!(took < 40.0, "{took} s, 16 s would be the best");
 }
+
+/// Serves slowly, but for one part: its first `refusals` requests meet `refusal`. Returns when they came.
+fn refuse_part_three(bench: &Bench, refusal: Verdict, refusals: usize) -> Arc<Mutex<Vec<VirtualInstant>>> {
+    let asked = Arc::<Mutex<Vec<VirtualInstant>>>::default();
+    let noted = asked.clone();
+    bench.source.follow(move |_, range| {
+        if range.start() / PART != 3 {
+            return Verdict::Pace(PACE);
+        }
+        let mut noted = noted.lock().expect("not poisoned");
+        noted.push(VirtualInstant::now());
+        match noted.len() <= refusals {
+            true => refusal,
+            false => Verdict::Pace(PACE),
+        }
+    });
+    asked
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_piece_is_not_asked_for_before_the_service_said_whoever_takes_it_over() {
+    // Siblings end every second and want more; in the other case nothing else is left to begin.
+    for parts in [PARTS, 4] {
+        let bench = Bench::new(parts * PART as usize);
+        let asked = refuse_part_three(&bench, Verdict::RefuseFor(8), 2);
+        let (output, _) = bench.timed(bench.spec_for_eight()).await;
+        let asked = asked.lock().expect("not poisoned").clone();
+        for (before, after) in asked.iter().zip(&asked[1..3]) {
+            assert!(
+                *after - *before >= Duration::from_secs(8),
+                "{parts} parts: {asked:?}"
+            );
+        }
+        assert_eq!(output.retries, 2);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_piece_has_no_more_retries_when_others_take_it_over() {
+    let bench = large();
+    let asked = refuse_part_three(&bench, Verdict::Refuse(503), usize::MAX);
+    let error = bench
+        .download(bench.spec_for_eight())
+        .await
+        .expect_err("one part is refused for good");
+    assert_eq!(asked.lock().expect("not poisoned").len(), 4);
+    assert!(error.to_string().contains("after 4 attempts"), "{error}");
+}
