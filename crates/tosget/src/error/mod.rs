@@ -282,7 +282,10 @@ fn kind_of_refusal(server: &TosServerError) -> ErrorKind {
 fn hint_for_network(error: &AttemptError) -> Option<&'static str> {
     match error {
         AttemptError::Shortage { shortage, .. } => Some(shortage.hint()),
-        AttemptError::Connect { .. } | AttemptError::ProxyRefused { .. } => {
+        AttemptError::ProxyRefused { .. } => {
+            Some("check the proxy's address, and the user name and password for it")
+        }
+        AttemptError::Connect { .. } => {
             Some("check that the endpoint is the right one and can be reached from here")
         }
         AttemptError::Tls {

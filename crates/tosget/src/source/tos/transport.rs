@@ -61,7 +61,7 @@ impl Transport {
         provenance: Provenance,
         silence: Option<Duration>,
     ) -> Result<Exchanged, AttemptError> {
-        let secrets = Secrets::of(&request, self.http.proxy_authorization());
+        let secrets = Secrets::of(&request, self.http.proxy_authorization().as_ref());
         let limit = silence.map_or(self.idle_timeout, |silence| silence.min(self.idle_timeout));
         let exchange = match self.http.send(request, limit).instrument(log.span()).await {
             Ok(exchange) => exchange,

@@ -58,8 +58,8 @@ pub(super) struct HttpClient {
     pool: Client<Connector, Empty<Bytes>>,
     turns: Turns,
     census: Census,
-    /// For requests that the proxy itself reads; inside a tunnel it reads none.
-    proxy_authorization: Option<HeaderValue>,
+    /// Reads the requests to plain HTTP endpoints; inside a tunnel it reads none.
+    proxy: Option<Proxy>,
 }
 
 /// An answer's head, with the body to come and the right to the connection it comes on.
@@ -77,15 +77,15 @@ pub(super) struct Permit {
 
 impl HttpClient {
     /// What requests show to a proxy that reads them. Secret.
-    pub(super) fn proxy_authorization(&self) -> Option<&HeaderValue> {
-        self.proxy_authorization.as_ref()
+    pub(super) fn proxy_authorization(&self) -> Option<HeaderValue> {
+        self.proxy.as_ref().and_then(Proxy::authorization)
     }
 
     pub(super) fn new(settings: Settings) -> Self {
         let turns = Turns::new(settings.max_connections);
         let census = Census::new(turns.count());
         Self {
-            proxy_authorization: settings.proxy.as_ref().and_then(Proxy::authorization),
+            proxy: settings.proxy.clone(),
             pool: Client::builder(TokioExecutor::new())
                 .pool_timer(TokioTimer::new())
                 .pool_idle_timeout(POOL_IDLE)
@@ -140,9 +140,14 @@ impl HttpClient {
             .authority()
             .map(ToString::to_string)
             .unwrap_or_default();
+        let proxy = self.reading_proxy(&request);
         let connection = capture_connection(&mut request);
         tokio::select! {
-            answer = self.pool.request(request) => answer.map_err(|error| failure::classify(error, peer)),
+            answer = self.pool.request(request) => {
+                let answer = answer.map_err(|error| failure::classify(error, peer))?;
+                proxy.map_or(Ok(()), |proxy| proxy.check(answer.status()))?;
+                Ok(answer)
+            }
             () = silence(connection, self.census.want(), limit) => Err(AttemptError::Timeout {
                 waiting_for: "answer",
                 limit,
@@ -151,14 +156,15 @@ impl HttpClient {
     }
 
     fn authorize_to_proxy(&self, request: &mut Request<Empty<Bytes>>) {
-        if request.uri().scheme() != Some(&Scheme::HTTP) {
-            return;
+        if let Some(authorization) = self.reading_proxy(request).and_then(Proxy::authorization) {
+            request.headers_mut().insert(PROXY_AUTHORIZATION, authorization);
         }
-        if let Some(authorization) = &self.proxy_authorization {
-            request
-                .headers_mut()
-                .insert(PROXY_AUTHORIZATION, authorization.clone());
-        }
+    }
+
+    /// The proxy, if it reads this request.
+    fn reading_proxy(&self, request: &Request<Empty<Bytes>>) -> Option<&Proxy> {
+        let is_plain = request.uri().scheme() == Some(&Scheme::HTTP);
+        self.proxy.as_ref().filter(|_| is_plain)
     }
 }
 

@@ -5,11 +5,13 @@ use std::io;
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use http::{HeaderValue, Uri};
+use http::{HeaderValue, StatusCode, Uri};
 use percent_encoding::percent_decode_str;
 use thiserror::Error;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 
+use super::connector::authority;
+use super::failure::ConnectFailure;
 use crate::endpoint::Endpoint;
 
 /// A proxy's answer to CONNECT may be this long.
@@ -64,6 +66,17 @@ impl Proxy {
 
     pub(super) fn authorization(&self) -> Option<HeaderValue> {
         self.authorization.clone()
+    }
+
+    /// Whether an answer with this status is not the proxy's own refusal.
+    pub(super) fn check(&self, status: StatusCode) -> Result<(), ConnectFailure> {
+        if status != StatusCode::PROXY_AUTHENTICATION_REQUIRED {
+            return Ok(());
+        }
+        Err(ConnectFailure::tunnel(
+            &authority(&self.uri),
+            TunnelError::Authentication,
+        ))
     }
 
     /// Asks for a tunnel to `target` (`host:port`); when this returns, the stream speaks to the target.

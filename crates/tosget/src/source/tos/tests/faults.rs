@@ -212,3 +212,25 @@ async fn a_proxy_that_refuses_the_tunnel_is_a_failure_to_connect() {
         "CONNECT bkt.tos.test:443 HTTP/1.1\r\nHost: bkt.tos.test:443\r\n\r\n"
     );
 }
+
+#[tokio::test]
+async fn a_proxy_that_refuses_a_plain_request_is_named_and_not_the_server() {
+    let proxy = Server::start(vec![Step::AnswerAndClose(refusal("407 No", "", ""))]).await;
+    let source = TosClientBuilder::new()
+        .endpoint("http://tos.test")
+        .anonymous()
+        .proxy(proxy.url());
+    let error = get(&*build(source), 1)
+        .await
+        .expect_err("the proxy wants a password");
+    assert!(matches!(&error, AttemptError::ProxyRefused { peer, .. } if *peer == proxy.address.to_string()));
+    assert!(story(&error).contains("status 407"), "{}", story(&error));
+}
+
+/// It is no proxy of ours that says so.
+#[tokio::test]
+async fn a_server_that_answers_407_without_a_proxy_is_the_one_that_refused() {
+    let server = Server::start(vec![Step::AnswerAndClose(refusal("407 No", "", ""))]).await;
+    let error = get(&*build(builder(&server)), 1).await.expect_err("refused");
+    assert!(matches!(&error, AttemptError::Server(server) if server.status_code == 407));
+}
