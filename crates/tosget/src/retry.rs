@@ -24,6 +24,9 @@ const PROGRESS: u64 = 64 << 10;
 /// A connection that is reset or refused so often in a row while siblings get through meets a limit, and not an accident.
 const REFUSALS: u32 = 3;
 
+/// A denial while siblings get through is not believed so often, since it may be a limit on connections.
+const DENIALS: u32 = 2;
+
 /// A user is told of an outage that lasts this long.
 const NOTICEABLE: Duration = Duration::from_secs(1);
 
@@ -87,6 +90,7 @@ pub(crate) struct Patience {
     /// Failures since the last byte that rather come from a mistake, and the time that was spent on them.
     doubts: u32,
     doubted: Duration,
+    denials: u32,
 }
 
 impl Patience {
@@ -100,6 +104,7 @@ impl Patience {
             spent: Duration::ZERO,
             doubts: 0,
             doubted: Duration::ZERO,
+            denials: 0,
         }
     }
 
@@ -122,9 +127,9 @@ impl Patience {
         (self.spent >= NOTICEABLE).then(|| self.retries.time.saturating_sub(self.spent))
     }
 
-    /// Decides about a refusal that is no mistake, since others get through meanwhile: it is borne like an outage.
-    pub(crate) fn after_limit(&mut self, took: Duration, chance: f64) -> Decision {
-        self.decide(Nature::Outage, Duration::ZERO, took, chance)
+    /// Decides about a denial while others get through: it may be a limit on connections, until it is repeated.
+    pub(crate) fn after_denial(&mut self, took: Duration, chance: f64) -> Decision {
+        self.decide(Nature::Denial, BASE, took, chance)
     }
 
     /// Decides about a failure of an attempt that took so long. `chance` in `[0, 1)` picks the point of the back-off ("full jitter":
@@ -148,6 +153,7 @@ impl Patience {
         self.failures = self.failures.saturating_add(1);
         self.setbacks = self.setbacks.saturating_add(1);
         self.doubts += u32::from(nature == Nature::Doubtful);
+        self.denials += u32::from(nature == Nature::Denial);
         if count == 0 || left.is_zero() || asked > left {
             return Decision::GiveUp;
         }
@@ -179,6 +185,7 @@ impl Patience {
                 count.map_or(doubtful.saturating_sub(self.doubts), |_| of_any_kind),
                 left.min(DOUBTFUL_FOR.saturating_sub(self.doubted)),
             ),
+            Nature::Denial => (DENIALS.saturating_sub(self.denials).min(of_any_kind), left),
             Nature::Outage => (of_any_kind, left),
         }
     }
@@ -191,6 +198,8 @@ enum Nature {
     Mistake,
     /// It may pass, and rather does not.
     Doubtful,
+    /// Nobody knows whether the object or one connection more is denied.
+    Denial,
     /// A server, a name server or a line that is away for a while.
     Outage,
 }

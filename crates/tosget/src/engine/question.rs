@@ -13,7 +13,7 @@ use crate::range::ByteRange;
 use crate::response::ResponseHead;
 use crate::retry::{Decision, Patience, Retries, is_anybodys, is_denial, is_overload, may_be_a_limit};
 use crate::source::{Attempt, HeadRequest, RangeRequest, RangeResponse, Source};
-use crate::tasks::{Slot, Tasks};
+use crate::tasks::{Slot, Suspicion, Tasks};
 use crate::terms::Terms;
 use crate::verify::{answered_range, same_object};
 
@@ -68,6 +68,27 @@ impl Haste {
     }
 }
 
+/// The attempts at one question.
+struct Trial {
+    patience: Patience,
+    haste: Haste,
+    /// Whether it was taken for one connection too many: that is said once.
+    is_too_many: bool,
+    /// A denial that may come from a limit. If the question is answered in the end, it did.
+    suspicion: Option<Suspicion>,
+}
+
+impl Trial {
+    fn new(question: &Question<'_>) -> Self {
+        Self {
+            patience: Patience::new(question.retries),
+            haste: Haste::new(question.idle),
+            is_too_many: false,
+            suspicion: None,
+        }
+    }
+}
+
 /// An attempt's error, and how many attempts were made.
 pub(super) type Unanswered = (u32, AttemptError);
 
@@ -83,10 +104,9 @@ impl Question<'_> {
     }
 
     async fn ask_for_head(&self, doubts_empty: bool) -> Result<ResponseHead, Error> {
-        let mut patience = Patience::new(self.retries);
-        let mut haste = Haste::new(self.idle);
+        let mut trial = Trial::new(self);
         loop {
-            let request = self.head_request(self.attempt(&patience, haste));
+            let request = self.head_request(self.attempt(&trial.patience, trial.haste));
             let slot = self.tasks.slot().await;
             self.progress.requested();
             let asked = Instant::now();
@@ -99,7 +119,7 @@ impl Question<'_> {
                 Err(error) => error,
             };
             drop(slot);
-            if haste.asks_again(&error) {
+            if trial.haste.asks_again(&error) {
                 continue;
             }
             if is_wordless(&error) {
@@ -110,7 +130,7 @@ impl Question<'_> {
                     Err(unanswered) => Err(self.failed(unanswered).await),
                 };
             }
-            if let Err(unanswered) = self.wait_after(error, asked.elapsed(), &mut patience).await {
+            if let Err(unanswered) = self.wait_after(error, asked.elapsed(), &mut trial).await {
                 return Err(self.failed(unanswered).await);
             }
         }
@@ -127,8 +147,7 @@ impl Question<'_> {
         range: ByteRange,
         pin: Option<&Fingerprint>,
     ) -> Result<(RangeResponse, Slot), Unanswered> {
-        let mut patience = Patience::new(self.retries);
-        let mut haste = Haste::new(self.idle);
+        let mut trial = Trial::new(self);
         loop {
             let request = RangeRequest {
                 object: self.object,
@@ -136,7 +155,7 @@ impl Question<'_> {
                 pin: pin.filter(|_| self.conditions.is_empty()),
                 conditions: Some(self.conditions),
                 terms: self.terms,
-                attempt: self.attempt(&patience, haste),
+                attempt: self.attempt(&trial.patience, trial.haste),
             };
             let slot = self.tasks.slot().await;
             self.progress.requested();
@@ -152,10 +171,10 @@ impl Question<'_> {
                 Err(error) => error,
             };
             drop(slot);
-            if haste.asks_again(&error) {
+            if trial.haste.asks_again(&error) {
                 continue;
             }
-            self.wait_after(error, asked.elapsed(), &mut patience).await?;
+            self.wait_after(error, asked.elapsed(), &mut trial).await?;
         }
     }
 
@@ -291,20 +310,10 @@ impl Question<'_> {
         &self,
         error: AttemptError,
         took: Duration,
-        patience: &mut Patience,
+        trial: &mut Trial,
     ) -> Result<(), Unanswered> {
-        let is_limit = self.tasks.flows()
-            && (may_be_a_limit(&error, patience.failures() + 1) || is_denial(&error) && is_anybodys(&error));
-        if is_overload(&error) {
-            self.tasks.overloaded();
-        } else if is_limit {
-            self.tasks.one_too_many(0);
-        }
-        let decision = if is_limit {
-            patience.after_limit(took, fastrand::f64())
-        } else {
-            patience.after(&error, took, fastrand::f64())
-        };
+        let decision = self.decide(&error, took, trial);
+        let patience = &trial.patience;
         let Decision::RetryAfter(wait) = decision else {
             return Err((patience.failures(), error));
         };
@@ -313,6 +322,32 @@ impl Question<'_> {
         }
         self.pause(wait, patience.failures(), &error).await;
         Ok(())
+    }
+
+    /// Decides whether the same is asked again, and tells the tasks what a refusal says about their number.
+    fn decide(&self, error: &AttemptError, took: Duration, trial: &mut Trial) -> Decision {
+        let (flows, chance) = (self.tasks.flows(), fastrand::f64());
+        if is_overload(error) {
+            self.tasks.overloaded();
+        } else if flows && may_be_a_limit(error, trial.patience.failures() + 1) && !trial.is_too_many {
+            trial.is_too_many = true;
+            self.tasks.one_too_many(0);
+        }
+        if !is_denial(error) {
+            return trial.patience.after(error, took, chance);
+        }
+        let decision = if flows && is_anybodys(error) {
+            trial.suspicion.get_or_insert_with(|| self.tasks.suspect());
+            trial.patience.after_denial(took, chance)
+        } else {
+            trial.patience.after(error, took, chance)
+        };
+        if decision == Decision::GiveUp
+            && let Some(suspicion) = trial.suspicion.take()
+        {
+            suspicion.dismiss();
+        }
+        decision
     }
 
     async fn pause(&self, wait: Duration, attempt: u32, error: &AttemptError) {

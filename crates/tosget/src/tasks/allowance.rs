@@ -13,7 +13,7 @@ const ONE_OVERLOAD: Duration = Duration::from_secs(1);
 const ONE_MORE: Duration = Duration::from_secs(2);
 
 /// Halves the number of tasks when the service is overloaded, and feels its way back up.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Allowance {
     most: usize,
     now: usize,

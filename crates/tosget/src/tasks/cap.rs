@@ -13,7 +13,7 @@ const WAIT: Duration = Duration::from_secs(5);
 const LONGEST_WAIT: Duration = Duration::from_secs(60);
 
 /// Remembers what was too much.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Cap {
     ceiling: usize,
     /// The most that was borne, as far as it is known; `ceiling` if nobody complained.

@@ -10,6 +10,7 @@ mod allowance;
 mod cap;
 mod files;
 mod search;
+mod suspicion;
 
 use std::collections::VecDeque;
 use std::fmt;
@@ -26,6 +27,9 @@ use crate::error::attempt::AttemptError;
 use allowance::Allowance;
 use files::{AtDisk, Files};
 use search::{Change, Look, Search};
+use suspicion::Suspected;
+
+pub(crate) use suspicion::Suspicion;
 
 /// Waits for first bytes that are remembered.
 const FIRST_BYTES: usize = 15;
@@ -62,6 +66,7 @@ struct Shared {
 
 struct State {
     number: Number,
+    suspected: Option<Suspected>,
     /// For each task at work, the files of its download.
     at_work: Vec<Arc<Files>>,
     /// Time spent by tasks at work, up to `counted`.
@@ -81,6 +86,7 @@ struct Waiting {
     files: Arc<Files>,
 }
 
+#[derive(Clone)]
 enum Number {
     /// As many as were asked for.
     Exactly(Allowance),
@@ -202,6 +208,7 @@ impl Tasks {
     pub(crate) fn overloaded(&self) {
         let change = self.with(|state, now| {
             let (at_work, first_byte) = (state.at_work.len(), state.first_byte);
+            state.confirm();
             state.number.overloaded(now, at_work, first_byte)
         });
         if let Some(change) = change {
@@ -213,9 +220,8 @@ impl Tasks {
     /// those of the refused.
     pub(crate) fn one_too_many(&self, mine: usize) {
         let change = self.with(|state, now| {
-            let borne = state.at_work.len().saturating_sub(mine).max(1);
-            let first_byte = state.first_byte;
-            state.number.limited(now, borne, first_byte)
+            state.confirm();
+            state.limit(mine, now)
         });
         if let Some(change) = change {
             change.tell();
@@ -295,6 +301,7 @@ impl State {
     fn new(number: Number) -> Self {
         Self {
             number,
+            suspected: None,
             at_work: Vec::new(),
             task_time: Duration::ZERO,
             counted: Duration::ZERO,
@@ -314,6 +321,11 @@ impl State {
         }
         self.task_time += since * u32::try_from(self.at_work.len()).unwrap_or(u32::MAX);
         self.counted = now;
+    }
+
+    fn limit(&mut self, mine: usize, now: Duration) -> Option<Change> {
+        let borne = self.at_work.len().saturating_sub(mine).max(1);
+        self.number.limited(now, borne, self.first_byte)
     }
 
     /// Whether anybody waits for a slot.
@@ -433,6 +445,18 @@ impl Number {
         match self {
             Self::Exactly(allowance) => allowance.limited(borne, now),
             Self::Searched(search) => search.limited(now, borne, first_byte),
+        }
+    }
+
+    /// Goes on with a number of before.
+    fn resume(&mut self, now: Duration, first_byte: Duration) -> Change {
+        if let Self::Searched(search) = self {
+            search.settle(now, first_byte);
+        }
+        Change {
+            tasks: self.tasks(),
+            bytes_per_second: None,
+            reason: "what looked like a limit on connections was none",
         }
     }
 

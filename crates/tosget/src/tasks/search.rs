@@ -90,7 +90,7 @@ pub(super) struct Change {
 }
 
 /// Looks for the number of tasks that is needed.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Search {
     allowed: usize,
     /// What the present number brings, the newest last.
@@ -429,7 +429,8 @@ impl Search {
         })
     }
 
-    fn settle(&mut self, now: Duration, first_byte: Duration) {
+    /// Measures nothing before tasks have come up to speed.
+    pub(super) fn settle(&mut self, now: Duration, first_byte: Duration) {
         self.window = None;
         self.settled = now + SETTLING.max(first_byte * 3 / 2);
     }

@@ -7,6 +7,7 @@ use tos_emulator::{FaultRule, Verdict};
 use tosget::{Batch, DownloadFile, ErrorKind};
 
 use crate::support::{BUCKET, MIB, World, chain};
+use crate::unproven::RawServer;
 use crate::wire::{Manner, Wire};
 
 const SIZE: u64 = 24 * MIB;
@@ -70,6 +71,55 @@ async fn many_objects_come_from_a_server_that_refuses_more_connections() {
         }
         for key in &keys {
             assert_eq!(fs::metadata(out.join(key)).expect("there").len(), MIB / 2);
+        }
+    }
+}
+
+/// Nothing in their refusals tells them from such a limit, but that it is repeated.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn forbidden_objects_of_a_list_are_told_soon_and_the_others_come() {
+    for task_num in [Some(4), None] {
+        let server = RawServer::start(|_, asked| {
+            if asked.path().contains("forbidden") {
+                return b"HTTP/1.1 403 Forbidden\r\nContent-Length: 0\r\nConnection: close\r\n\r\n".to_vec();
+            }
+            b"HTTP/1.1 206 Partial Content\r\nContent-Range: bytes 0-4/5\r\nContent-Length: 5\r\n\
+              ETag: \"e\"\r\nx-tos-request-id: r\r\nConnection: close\r\n\r\nhello"
+                .to_vec()
+        })
+        .await;
+        let client = server.builder().max_retry_count(50).range_crc(false);
+        let client = client.build().expect("good");
+        let folder = tempfile::tempdir().expect("a directory");
+        let request = |number: usize| {
+            let key = match number % 10 {
+                5 => format!("forbidden-{number}"),
+                _ => format!("k{number}"),
+            };
+            DownloadFile::new(BUCKET, key, folder.path().join("out/"))
+        };
+        let mut batch = Batch::new((0..100).map(request).collect::<Vec<_>>());
+        if let Some(task_num) = task_num {
+            batch = batch.with_task_num(task_num);
+        }
+        let mut results = client.download_batch(batch).expect("good");
+        while let Some(done) = results.next().await {
+            match (done.index % 10, done.result) {
+                (5, Err(error)) => {
+                    assert_eq!(error.server().map(|server| server.status_code), Some(403));
+                }
+                (5, Ok(_)) => panic!("{} is forbidden", done.index),
+                (_, result) => drop(result.unwrap_or_else(|error| panic!("{}", chain(&error)))),
+            }
+        }
+        for number in (5..100).step_by(10) {
+            let name = format!("forbidden-{number}");
+            let asked = server
+                .asked()
+                .iter()
+                .filter(|asked| asked.path().ends_with(&name))
+                .count();
+            assert!((1..=3).contains(&asked), "{name}: {asked} requests");
         }
     }
 }

@@ -29,6 +29,10 @@ impl Asked {
         Some((first.parse().expect("a number"), last.parse().ok()))
     }
 
+    pub(crate) fn path(&self) -> &str {
+        self.0.split(' ').nth(1).unwrap_or_default()
+    }
+
     pub(crate) fn is_head(&self) -> bool {
         self.0.starts_with("HEAD ")
     }

@@ -103,3 +103,74 @@ async fn small_objects_do_not_wait_for_as_many_large_ones_as_there_are_tasks() {
     // The work of 196 seconds, done by two.
     assert!(large.iter().all(|seconds| *seconds <= 105), "{large:?}");
 }
+
+/// Bytes keep coming to two other downloads.
+async fn siblings(tasks: Tasks) {
+    let _slots = [tasks.slot().await, tasks.slot().await];
+    loop {
+        tasks.received(1000);
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+}
+
+/// Downloads from a source that is shared with two others, and has tasks for four. Returns how many there may be in the end.
+async fn among_siblings(
+    bench: &Bench,
+    script: impl Fn(usize) -> Verdict + Send + Sync + 'static,
+) -> (Result<DownloadFileOutput, Error>, usize) {
+    bench.source.follow(move |number, _| script(number));
+    let tasks = exactly(4);
+    let siblings = tokio::spawn(siblings(tasks.of_another_download()));
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    let spec = Spec {
+        tasks: tasks.clone(),
+        first_retries: Retries {
+            time: Duration::from_secs(300),
+            count: None,
+            doubtful: 3,
+        },
+        ..bench.spec()
+    };
+    let result = bench.download(spec).await;
+    let allowed = tasks.allowed();
+    siblings.abort();
+    (result, allowed)
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_denial_while_others_get_through_is_believed_soon_and_costs_them_no_tasks() {
+    for status in [401, 403] {
+        let bench = Bench::new(1000);
+        let began = VirtualInstant::now();
+        let (result, allowed) = among_siblings(&bench, move |_| Verdict::Refuse(status)).await;
+        let error = result.expect_err("it is forbidden");
+        assert_eq!(
+            error.server().map(|server| server.status_code),
+            Some(status),
+            "{error:?}"
+        );
+        assert!(began.elapsed() < Duration::from_secs(10), "{:?}", began.elapsed());
+        assert_eq!((bench.source.asked().len(), allowed), (3, 4));
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_denial_that_was_a_limit_leaves_fewer_tasks() {
+    let bench = Bench::new(1000);
+    let (result, allowed) = among_siblings(&bench, |number| match number {
+        0 => Verdict::Refuse(403),
+        _ => Verdict::Serve,
+    })
+    .await;
+    result.expect("the second time there is room");
+    bench.assert_is_the_object();
+    assert!(allowed < 4, "{allowed}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_server_that_is_not_there_costs_others_no_tasks_for_as_long_as_it_is_tried() {
+    let bench = Bench::new(1000);
+    let (result, allowed) = among_siblings(&bench, |_| Verdict::NoAddress).await;
+    result.expect_err("it is not there");
+    assert_eq!(allowed, 4);
+}
