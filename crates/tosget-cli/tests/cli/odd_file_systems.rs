@@ -89,6 +89,25 @@ fn files_that_can_not_be_synced_are_done_without() {
     }
 }
 
+/// A late error of a write may have any number. What a fresh file beside it can do, the file system does not lack.
+#[test]
+fn a_sync_that_is_refused_to_one_file_only_is_an_error() {
+    for errno in LACKING {
+        for (key, size) in [("tos://bkt/a", 7), ("tos://bkt/big", SIZE)] {
+            let stage = stage();
+            let odd = OddSystem::new(&stage)
+                .rule(&format!("write drop @{} tosget-part", size - 1))
+                .rule(&format!("fsync {errno} * tosget-part"));
+            let ran = odd.run(&["get", key, "out"]).ends_with(1);
+            ran.says("durable").says("(os error ");
+            assert!(!stage.path("out").exists());
+            let files = stage.files();
+            assert!(!files.iter().any(|name| name.contains("probe")), "{files:?}");
+            stage.run(&["get", key, "out"]).ends_with(0);
+        }
+    }
+}
+
 #[test]
 fn a_file_system_without_locks_is_done_without_and_downloads_go_on() {
     for errno in ["ENOLCK", "ENOSYS", "EOPNOTSUPP", "EINVAL", "ENOTTY"] {

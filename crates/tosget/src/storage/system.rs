@@ -2,7 +2,7 @@
 
 use std::ffi::OsString;
 use std::fs::{self, File, OpenOptions, TryLockError};
-use std::io;
+use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 use std::process;
 use std::sync::Arc;
@@ -39,7 +39,7 @@ impl Storage for SystemStorage {
             options.custom_flags(rustix::fs::OFlags::NOFOLLOW.bits().cast_signed());
         }
         let opened = uninterrupted(|| options.open(path)).map_err(|error| explain_full(error, path));
-        Ok(Arc::new(SystemFile::new(opened?)))
+        Ok(Arc::new(SystemFile::new(opened?, directory_of(path))))
     }
 
     fn stat(&self, path: &Path) -> io::Result<Option<Stat>> {
@@ -175,6 +175,7 @@ impl Directory {
 #[derive(Debug)]
 struct SystemFile {
     file: File,
+    directory: PathBuf,
     /// The largest size that this process may give a file. To write beyond it would kill the process, unless it has ignored SIGXFSZ,
     /// which is not for a library to do.
     most: u64,
@@ -183,9 +184,10 @@ struct SystemFile {
 }
 
 impl SystemFile {
-    fn new(file: File) -> Self {
+    fn new(file: File, directory: &Path) -> Self {
         Self {
             file,
+            directory: directory.to_owned(),
             most: largest_file(),
             locked_by: AtomicU32::new(0),
         }
@@ -304,7 +306,14 @@ impl StoredFile for SystemFile {
     }
 
     fn sync(&self) -> io::Result<()> {
-        FILE_SYNC.or_without(uninterrupted(|| self.file.sync_all()))
+        match uninterrupted(|| self.file.sync_all()) {
+            // A late error of a write may have any number.
+            Err(error) if is_lacking(&error) && can_not_sync(&self.directory) => {
+                FILE_SYNC.miss(&error);
+                Ok(())
+            }
+            synced => synced,
+        }
     }
 
     #[cfg(target_os = "linux")]
@@ -380,6 +389,18 @@ impl StoredFile for SystemFile {
     fn stat(&self) -> io::Result<Stat> {
         Ok(stat_of(&uninterrupted(|| self.file.metadata())?))
     }
+}
+
+/// Whether the file system refuses to sync any file of this directory: tried out with a new one, of which nothing can be lost.
+fn can_not_sync(directory: &Path) -> bool {
+    let path = directory.join(format!(".tosget-probe.{:016x}", fastrand::u64(..)));
+    let try_out = || {
+        let mut file = File::create_new(&path)?;
+        fs::remove_file(&path)?;
+        file.write_all(b"?")?;
+        Ok(file.sync_all())
+    };
+    matches!(uninterrupted(try_out), Ok(Err(error)) if is_lacking(&error))
 }
 
 /// ENOLCK: a network file system whose lock service is not there.
@@ -613,8 +634,10 @@ mod tests {
     fn a_lock_is_given_back_by_who_took_it_though_a_forked_process_shares_the_file() {
         let folder = folder();
         let path = folder.path().join("f");
-        let open =
-            |path: &Path| SystemFile::new(File::options().read(true).write(true).open(path).expect("there"));
+        let open = |path: &Path| {
+            let file = File::options().read(true).write(true).open(path);
+            SystemFile::new(file.expect("there"), folder.path())
+        };
         fs::write(&path, "").expect("written");
         let is_free = || {
             matches!(
