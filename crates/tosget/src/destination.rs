@@ -517,6 +517,16 @@ pub(crate) fn unnamed(journal: &Path) -> PathBuf {
     journal.with_file_name(format!("{hidden}.{JOURNAL}.{NEW}"))
 }
 
+/// The rights of the file that is at a destination by now, or that a link there leads to.
+pub(crate) fn access_at(storage: &dyn Storage, path: &Path) -> io::Result<Option<Access>> {
+    let file = match storage.stat(path)? {
+        Some(stat) if stat.kind == FileKind::Symlink => storage.follow(path).ok().flatten(),
+        looked => looked,
+    };
+    let file = file.filter(|stat| stat.kind == FileKind::File);
+    Ok(file.and_then(|stat| stat.access))
+}
+
 /// What the file system says of a path, so that two spellings of one file are known for it.
 struct Whereabouts {
     /// The file that is there.

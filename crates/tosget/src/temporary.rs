@@ -9,13 +9,13 @@ use std::time::SystemTime;
 use bytes::Bytes;
 
 use crate::checksum::{Crc64, RunningCrc64};
-use crate::destination::directory_of;
-use crate::error::{Error, Shown};
+use crate::destination::{access_at, directory_of};
+use crate::error::{Error, ErrorKind, Shown};
 use crate::offload::Row;
 use crate::page_cache::PageCache;
 use crate::range::ByteRange;
 use crate::storage::{
-    Access, Allocation, Directory, Locked, OpenMode, Stat, Storage, StoredFile, has_name, open_locked,
+    Access, Allocation, Directory, FileId, Locked, OpenMode, Stat, Storage, StoredFile, named, open_locked,
     rename_open,
 };
 use crate::verify::Verified;
@@ -36,6 +36,8 @@ pub(crate) struct TemporaryFile {
     storage: Arc<dyn Storage>,
     file: Arc<dyn StoredFile>,
     path: PathBuf,
+    /// What its name tells. Nobody else's file has it while this one is open.
+    id: FileId,
     /// The directory that both its names are in. Open from the beginning: a download must not fail at its last step because too many
     /// files are open.
     directory: Arc<Option<Directory>>,
@@ -70,6 +72,25 @@ impl Durable {
     }
 }
 
+/// Why a file did not become the destination.
+#[derive(Debug)]
+pub(crate) enum NotCommitted {
+    /// Its name is gone, or means another file.
+    Lost,
+    /// It got the name, and another file has that now.
+    Replaced,
+    /// It has the name, which may not survive a power cut.
+    NotDurable(Error),
+    /// It has its temporary name.
+    Failed(Error),
+}
+
+impl From<Error> for NotCommitted {
+    fn from(error: Error) -> Self {
+        Self::Failed(error)
+    }
+}
+
 impl TemporaryFile {
     /// Opens and locks what an earlier run left.
     pub(crate) fn open(
@@ -79,12 +100,12 @@ impl TemporaryFile {
     ) -> Result<OpenTemporary, Error> {
         let locked = open_locked(&**storage, path, OpenMode::Existing);
         match locked.map_err(|error| Error::disk("open the temporary file", path, error))? {
-            Locked::Ours(file) => {
+            Locked::Ours(file, named) => {
                 refuse_second_name(&*file)
                     .map_err(|error| Error::disk("use the temporary file", path, error))?;
                 let directory = open_directory(&**storage, path)?;
                 Ok(OpenTemporary::Ours(Self::new(
-                    storage, path, file, directory, access,
+                    storage, path, file, named.id, directory, access,
                 )))
             }
             Locked::Held => Ok(OpenTemporary::Held),
@@ -126,8 +147,8 @@ impl TemporaryFile {
         // First: a file that was made and has no use would be left behind.
         let directory = open_directory(&**storage, path)?;
         match open_locked(&**storage, path, create_mode(access)) {
-            Ok(Locked::Ours(file)) => Ok(OpenTemporary::Ours(Self::new(
-                storage, path, file, directory, access,
+            Ok(Locked::Ours(file, named)) => Ok(OpenTemporary::Ours(Self::new(
+                storage, path, file, named.id, directory, access,
             ))),
             Ok(Locked::Held) => Ok(OpenTemporary::Held),
             Ok(Locked::Absent) => Ok(OpenTemporary::Absent),
@@ -140,6 +161,7 @@ impl TemporaryFile {
         storage: &Arc<dyn Storage>,
         path: &Path,
         file: Arc<dyn StoredFile>,
+        id: FileId,
         directory: Option<Directory>,
         access: Option<Access>,
     ) -> Self {
@@ -147,6 +169,7 @@ impl TemporaryFile {
             storage: storage.clone(),
             file,
             path: path.to_owned(),
+            id,
             directory: Arc::new(directory),
             access,
             turn: Arc::default(),
@@ -243,7 +266,8 @@ impl TemporaryFile {
 
     /// Whether it still has the name that it was made under.
     pub(crate) fn has_its_name(&self) -> Result<bool, Error> {
-        has_name(&*self.storage, &self.path, &*self.file)
+        named(&*self.storage, &self.path, &*self.file)
+            .map(|named| named.is_some())
             .map_err(|error| Error::disk("look at", &self.path, error))
     }
 
@@ -316,19 +340,97 @@ impl TemporaryFile {
 
     /// Makes the file the destination (invariant I6): its bytes are durable before it gets the name, and the name
     /// is durable before this returns.
-    pub(crate) fn commit(self, _proof: &Durable, destination: &Path) -> Result<(), Error> {
-        let renamed = rename_open(&*self.storage, &*self.file, &self.path, destination);
-        let doing = "rename the finished temporary file to";
-        renamed.map_err(|error| Error::disk(doing, destination, error))?;
-        if let Some(access) = self.access.filter(|access| *access != access.while_it_grows()) {
+    pub(crate) fn commit(self, proof: &Durable, destination: &Path) -> Result<(), NotCommitted> {
+        let size = proof.verified().size();
+        let last_look = self.still_has(size)?;
+        let access = self.access_now(&last_look, destination)?;
+        match rename_open(&*self.storage, &*self.file, &self.path, destination) {
+            Ok(()) => {}
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Err(NotCommitted::Lost),
+            Err(error) => {
+                return Err(Error::disk("rename the finished temporary file to", destination, error).into());
+            }
+        }
+        if let Some(access) = access.filter(|access| *access != access.while_it_grows()) {
             self.grant(access);
+        }
+        let looked = self.has_become(destination, size);
+        if !looked.map_err(|error| NotCommitted::NotDurable(Error::disk("look at", destination, error)))? {
+            return Err(NotCommitted::Replaced);
         }
         let directory = directory_of(destination);
         let synced = match &*self.directory {
             Some(open) => open.sync(),
             None => self.storage.sync_dir(directory),
         };
-        synced.map_err(|error| Error::disk("make the new name durable in", directory, error))
+        let doing = "make the new name durable in";
+        synced.map_err(|error| NotCommitted::NotDurable(Error::disk(doing, directory, error)))
+    }
+
+    /// How the file looks, if it has its name and is as long as it is to be. Others may have touched both while it was synced.
+    fn still_has(&self, size: u64) -> Result<Stat, NotCommitted> {
+        let looked = self.storage.stat(&self.path);
+        let there = looked.map_err(|error| Error::disk("look at", &self.path, error))?;
+        if let Some(there) = there.filter(|there| there.id == self.id && there.len == size) {
+            return Ok(there);
+        }
+        if !self.has_its_name()? {
+            return Err(NotCommitted::Lost);
+        }
+        let opened = self.stat()?;
+        if opened.len == size {
+            return Ok(opened);
+        }
+        let message = format!(
+            "the temporary file {} was given another length at the end of the download: {} bytes, not {size}",
+            Shown(&self.path),
+            opened.len
+        );
+        let error = Error::new(ErrorKind::Disk, message);
+        Err(error
+            .with_hint("find out which program does that, and run the same download again")
+            .into())
+    }
+
+    /// The rights that the file is to have as the destination: those of the file that has been there since the beginning; of one that
+    /// came, or was given others, no more than both grant. They are the file's own when this returns.
+    fn access_now(&self, own: &Stat, destination: &Path) -> Result<Option<Access>, Error> {
+        let looked = access_at(&*self.storage, destination);
+        let there = looked.map_err(|error| Error::disk("look at", destination, error))?;
+        let Some(there) = there.filter(|there| self.access != Some(*there)) else {
+            return Ok(self.access);
+        };
+        let before = self
+            .access
+            .or(own.access)
+            .map_or(there.mode, |access| access.mode);
+        let mode = there.mode & before;
+        let access = Access { mode, ..there };
+        let grows = access.while_it_grows();
+        let given = self.file.set_access(grows);
+        if let Err(error) = given
+            && own.access.is_some_and(|own| own.mode & !grows.mode != 0)
+        {
+            return Err(Error::disk("keep the rights of", destination, error));
+        }
+        Ok(Some(access))
+    }
+
+    /// Whether the destination is this file, or was: whoever waited for it may have it already.
+    fn has_become(&self, destination: &Path, size: u64) -> io::Result<bool> {
+        let Some(there) = self
+            .storage
+            .stat(destination)?
+            .filter(|there| there.id != self.id)
+        else {
+            return Ok(true);
+        };
+        if there.looks() == self.file.stat()?.looks() {
+            return Ok(true);
+        }
+        // A file system that keeps objects may give a file another number, and another time, with another name.
+        let numbers_last = self.storage.locks_are_proof(directory_of(destination));
+        Ok(!numbers_last && there.len == size)
     }
 
     /// Removes the file.

@@ -165,12 +165,18 @@ pub enum Verification {
 #[derive(Debug)]
 pub(crate) struct Verified {
     by: Verification,
+    size: u64,
     crc: Crc64,
 }
 
 impl Verified {
     pub(crate) fn by(&self) -> Verification {
         self.by
+    }
+
+    /// Bytes of the whole content.
+    pub(crate) fn size(&self) -> u64 {
+        self.size
     }
 
     /// CRC64 of the whole content.
@@ -200,15 +206,14 @@ pub(crate) fn verify(
             size: object.size,
         });
     };
+    let verified = |by| Verified {
+        by,
+        size: object.size,
+        crc: content,
+    };
     match object.crc64.filter(|_| enable_crc) {
-        Some(object) if object == content => Ok(Verified {
-            by: Verification::Crc64,
-            crc: content,
-        }),
+        Some(object) if object == content => Ok(verified(Verification::Crc64)),
         Some(object) => Err(NotTheObject::WrongCrc { content, object }),
-        None => Ok(Verified {
-            by: Verification::SizeOnly,
-            crc: content,
-        }),
+        None => Ok(verified(Verification::SizeOnly)),
     }
 }

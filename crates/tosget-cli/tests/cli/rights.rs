@@ -160,6 +160,26 @@ fn a_file_system_without_modes_is_done_without_them_and_nothing_is_widened() {
     }
 }
 
+/// What was begun for all to see can't be made private.
+#[cfg(all(target_os = "linux", target_env = "gnu"))]
+#[test]
+fn a_private_file_that_came_during_the_download_is_not_replaced_by_one_with_more_rights() {
+    use crate::odd_system::OddSystem;
+    let stage = stage();
+    stage.slow_down(8 * MIB);
+    let odd = OddSystem::new(&stage).fail("chmod", "EPERM", "");
+    let running = odd.start(&GET);
+    stage.wait_until_sent(5 * MIB);
+    put(&stage, 0o600);
+    stage.full_speed();
+    let ran = running.wait().ends_with(1);
+    ran.says("could not keep the rights of").says("go on");
+    assert_eq!(stage.read("out"), b"old");
+    stage.run(&GET).ends_with(0).says(" resumed in ");
+    assert_is_big_object(&stage.path("out"), SIZE);
+    assert_eq!(mode(&stage.path("out")), 0o600);
+}
+
 #[cfg(all(target_os = "linux", target_env = "gnu"))]
 #[test]
 fn new_directories_are_made_durable_up_to_the_one_that_was_there() {

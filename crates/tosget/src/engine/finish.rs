@@ -3,13 +3,12 @@
 use std::path::PathBuf;
 use std::time::Instant;
 
-use super::earlier::held;
 use super::prepare::Session;
 use super::seal::Synced;
 use super::{Spec, blocking, canceled, output};
 use crate::error::{Error, ErrorKind, Shown};
 use crate::outcome::DownloadFileOutput;
-use crate::temporary::Durable;
+use crate::temporary::{Durable, NotCommitted};
 use crate::verify::{NotTheObject, Verified, verify};
 
 impl Session {
@@ -23,13 +22,20 @@ impl Session {
             Ok(verified) => verified,
             Err(difference) => return Err(self.refuse(spec, difference).await),
         };
-        self.preserve_mtime(spec).await?;
+        if let Err(error) = self.preserve_mtime(spec).await {
+            return Err(self.give_up(spec, error, false).await);
+        }
         let durable;
         (self, durable) = self.make_durable(spec, verified).await?;
         // Sealed before the rename: should we die right after it, the next run knows the destination for what it is.
         let file = self.scratch.file.clone();
-        let stat = blocking(move || file.stat()).await?;
-        self.recorder.release(stat).await?;
+        let sealed = match blocking(move || file.stat()).await {
+            Ok(stat) => self.recorder.release(stat).await,
+            Err(error) => Err(error),
+        };
+        if let Err(error) = sealed {
+            return Err(self.give_up(spec, error, false).await);
+        }
         let (by, crc) = (durable.verified().by(), durable.verified().crc());
         let (head, destination) = (self.head.clone(), self.places.destination.clone());
         let set_aside = self.set_aside.take();
@@ -67,43 +73,28 @@ impl Session {
             return Ok(());
         };
         let file = self.scratch.file.clone();
-        let set = blocking(move || file.set_modified(time)).await;
-        set.map_err(|error| match self.recorder.path() {
-            Some(journal) => error.with_checkpoint(journal),
-            None => error,
-        })
+        blocking(move || file.set_modified(time)).await
     }
 
     /// Rename, sync the directory, drop the journal: in this order (invariant I6).
     fn commit(mut self: Box<Self>, proof: &Durable) -> Result<(), Error> {
-        let journal = self.recorder.path();
-        let committed = self.scratch.file.clone().commit(proof, &self.places.destination);
-        if let Err(error) = committed {
-            return Err(self.why_not_committed(error, journal));
+        if let Err(failure) = self.scratch.commit(proof, &self.places.destination) {
+            let goes_on = matches!(failure, NotCommitted::Failed(_) | NotCommitted::NotDurable(_));
+            let error = failure.told(&self.places, self.scratch.file.path());
+            return Err(match self.recorder.path().filter(|_| goes_on) {
+                Some(journal) => error.with_checkpoint(journal),
+                None => error,
+            });
         }
-        // The temporary name is gone; nothing is left to remove.
-        self.scratch.keep = true;
         self.recorder.remove(&*self.engine.storage);
         self.places.remove_aside(&*self.engine.storage);
         Ok(())
     }
 
-    fn why_not_committed(&mut self, error: Error, journal: Option<PathBuf>) -> Error {
-        let temporary = self.engine.storage.stat(self.scratch.file.path());
-        if !self.places.locks_are_proof && matches!(temporary, Ok(None)) {
-            self.scratch.keep = true;
-            return held(&self.places, None);
-        }
-        match journal {
-            Some(journal) => error.with_checkpoint(journal),
-            None => error,
-        }
-    }
-
     /// The content is not the object's. The journal, which says it is, is set aside: no later run may believe it.
     async fn refuse(mut self: Box<Self>, spec: &Spec, difference: NotTheObject) -> Error {
         let mut message = format!("what was downloaded of {} is not the object", spec.object);
-        if let Some(aside) = self.set_journal_aside().await {
+        if let Some(aside) = self.set_journal_aside().await.flatten() {
             message.push_str(&format!("; its journal was kept as {}", Shown(&aside)));
         }
         Error::new(ErrorKind::Verification, message)
@@ -114,13 +105,13 @@ impl Session {
             )
     }
 
-    /// Keeps the journal under another name, for whoever wants to know; returns that name. The next run uses the temporary file
-    /// again, unless it has a name of its own, as where locks prove nothing.
-    pub(super) async fn set_journal_aside(&mut self) -> Option<PathBuf> {
+    /// Keeps the journal under another name, for whoever wants to know; returns that name. `Some(None)`: somebody's file has that, so the
+    /// journal was removed. The next run uses the temporary file again, unless it has a name of its own, as where locks prove nothing.
+    pub(super) async fn set_journal_aside(&mut self) -> Option<Option<PathBuf>> {
         self.scratch.keep &= self.places.locks_are_proof;
         let (storage, places) = (self.engine.storage.clone(), self.places.clone());
         let mut recorder = std::mem::take(&mut self.recorder);
         let set_aside = move || recorder.give_away(|journal| places.set_aside(&*storage, journal));
-        blocking(set_aside).await.flatten()
+        blocking(set_aside).await
     }
 }

@@ -555,7 +555,7 @@ impl Preparation {
             return Ok(own);
         }
         let (storage, unnamed) = (&*self.engine.storage, unnamed(path));
-        if let Locked::Ours(_) = open_locked(storage, &unnamed, OpenMode::Existing)? {
+        if let Locked::Ours(..) = open_locked(storage, &unnamed, OpenMode::Existing)? {
             // A run was killed before it could give it its name.
             storage.remove(&unnamed)?;
         }

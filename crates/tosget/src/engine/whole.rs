@@ -195,9 +195,8 @@ impl Putting {
         };
         scratch.file.write(&self.pieces, 0)?;
         let durable = scratch.file.make_durable(self.verified)?;
-        scratch.file.clone().commit(&durable, &self.places.destination)?;
-        // The temporary name is gone; nothing is left to remove.
-        scratch.keep = true;
+        let committed = scratch.commit(&durable, &self.places.destination);
+        committed.map_err(|failure| failure.told(&self.places, scratch.file.path()))?;
         self.places.remove_aside(&*self.storage);
         Ok(())
     }
@@ -209,7 +208,12 @@ impl Putting {
                 let directory = directory_of(path);
                 let made = make_directories(&*self.storage, directory);
                 made.map_err(|error| Error::disk("create the directory", directory, error))?;
-                TemporaryFile::open_or_create(&self.storage, path, self.places.access)?
+                let opened = TemporaryFile::open_or_create(&self.storage, path, self.places.access)?;
+                if let OpenTemporary::Ours(file) = &opened {
+                    // Somebody else may have made the directory, and left a longer file there.
+                    file.reserve(self.verified.size())?;
+                }
+                opened
             }
             other => other,
         };

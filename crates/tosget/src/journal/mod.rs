@@ -62,7 +62,7 @@ impl Journal {
         locks_are_proof: bool,
     ) -> io::Result<Option<Self>> {
         let file = match open_locked(&**storage, path, mode) {
-            Ok(Locked::Ours(file)) => file,
+            Ok(Locked::Ours(file, _)) => file,
             Ok(Locked::Held | Locked::Absent) => return Ok(None),
             Err(error) if error.kind() == io::ErrorKind::AlreadyExists => return Ok(None),
             Err(error) => return Err(error),
@@ -190,7 +190,7 @@ impl FoundJournal {
                 let holder = owner_at(storage, path).ok().flatten();
                 Ok(Look::Held(holder.map(|block| Box::new(block.owner))))
             }
-            Locked::Ours(file) => Ok(Look::Found(Box::new(Self::read(file, path)?))),
+            Locked::Ours(file, _) => Ok(Look::Found(Box::new(Self::read(file, path)?))),
         }
     }
 

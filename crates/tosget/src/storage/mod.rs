@@ -142,6 +142,13 @@ pub(crate) struct Stat {
     pub(crate) changed_ns: i64,
 }
 
+impl Stat {
+    /// What two files of ours never have in common, whatever number they have.
+    pub(crate) fn looks(&self) -> (FileKind, u64, i64, i64) {
+        (self.kind, self.len, self.modified_ns, self.changed_ns)
+    }
+}
+
 /// Who may do what with a file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct Access {
@@ -216,7 +223,7 @@ pub(crate) fn rename_open(
 ) -> io::Result<()> {
     match storage.rename(from, to) {
         Err(error)
-            if error.kind() == io::ErrorKind::NotFound && matches!(has_name(storage, to, file), Ok(true)) =>
+            if error.kind() == io::ErrorKind::NotFound && matches!(named(storage, to, file), Ok(Some(_))) =>
         {
             Ok(())
         }
@@ -244,8 +251,8 @@ pub(crate) fn open_locked(storage: &dyn Storage, path: &Path, mode: OpenMode) ->
         if !file.try_lock()? {
             return Ok(Locked::Held);
         }
-        if has_name(storage, path, &*file)? {
-            return Ok(Locked::Ours(file));
+        if let Some(named) = named(storage, path, &*file)? {
+            return Ok(Locked::Ours(file, named));
         }
         if mode != OpenMode::Existing {
             // Whoever was faster has it.
@@ -260,29 +267,28 @@ pub(crate) fn open_locked(storage: &dyn Storage, path: &Path, mode: OpenMode) ->
 /// So often a file may be given another name between our open and our lock. More than once takes two others in a row.
 const MOST_LOOKS: usize = 1000;
 
-/// Whether `path` is a name of the open file.
+/// What `path` tells of the open file; `None` where it is no name of it.
 ///
 /// Some union and FUSE file systems tell another inode number for a name than for the file that was opened by it. Where a fresh
 /// look shows that, a file is known by its length and times, which no two of ours share.
-pub(crate) fn has_name(storage: &dyn Storage, path: &Path, file: &dyn StoredFile) -> io::Result<bool> {
+pub(crate) fn named(storage: &dyn Storage, path: &Path, file: &dyn StoredFile) -> io::Result<Option<Stat>> {
     let (Some(named), opened) = (storage.stat(path)?, file.stat()?) else {
-        return Ok(false);
+        return Ok(None);
     };
     if named.id == opened.id {
-        return Ok(true);
+        return Ok(Some(named));
     }
-    let looks = |stat: &Stat| (stat.kind, stat.len, stat.modified_ns, stat.changed_ns);
-    if looks(&named) != looks(&opened) || opened.changed_ns == 0 || opened.names == 0 {
-        return Ok(false);
+    if named.looks() != opened.looks() || opened.changed_ns == 0 || opened.names == 0 {
+        return Ok(None);
     }
     let (Ok(again), Some(named)) = (storage.open(path, OpenMode::Read), storage.stat(path)?) else {
-        return Ok(false);
+        return Ok(None);
     };
-    let numbers_differ = again.stat()?.id != named.id && looks(&named) == looks(&opened);
-    if numbers_differ {
-        lacks::INODES.miss(&"a name and the file that was opened by it differ");
+    if again.stat()?.id == named.id || named.looks() != opened.looks() {
+        return Ok(None);
     }
-    Ok(numbers_differ)
+    lacks::INODES.miss(&"a name and the file that was opened by it differ");
+    Ok(Some(named))
 }
 
 /// Why something that has one of our names is left alone.
@@ -291,8 +297,8 @@ const NOT_A_FILE: &str = "it is not a plain file, so it is not tosget's";
 /// What came of [`open_locked`].
 #[derive(Debug)]
 pub(crate) enum Locked {
-    /// Open, and nobody else's until it is closed.
-    Ours(Arc<dyn StoredFile>),
+    /// Open, and nobody else's until it is closed; and what its name tells of it.
+    Ours(Arc<dyn StoredFile>, Stat),
     /// Somebody else holds the lock.
     Held,
     /// There is no such file.

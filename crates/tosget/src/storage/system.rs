@@ -624,7 +624,7 @@ mod tests {
         drop(first);
         assert!(matches!(
             open_locked(&SystemStorage, &path, OpenMode::Existing),
-            Ok(Locked::Ours(_))
+            Ok(Locked::Ours(..))
         ));
     }
 
@@ -642,7 +642,7 @@ mod tests {
         let is_free = || {
             matches!(
                 open_locked(&SystemStorage, &path, OpenMode::Existing),
-                Ok(Locked::Ours(_))
+                Ok(Locked::Ours(..))
             )
         };
 

@@ -8,13 +8,13 @@ use super::*;
 use crate::storage::Allocation;
 use crate::testing::hooked_storage::{Call, HookedStorage};
 
-fn is_temporary(path: &Path) -> bool {
+pub(super) fn is_temporary(path: &Path) -> bool {
     path.to_string_lossy().ends_with("tosget-part")
 }
 
 impl Bench {
     /// Asks `hook` before each call to the storage that changes something.
-    fn hooked(&mut self, hook: impl Fn(Call, &Path) -> io::Result<()> + Send + Sync + 'static) {
+    pub(super) fn hooked(&mut self, hook: impl Fn(Call, &Path) -> io::Result<()> + Send + Sync + 'static) {
         self.storage = Arc::new(HookedStorage::new(move |call, path| {
             hook(call, path).map(|()| None)
         }));
@@ -37,7 +37,7 @@ impl Bench {
     }
 
     /// Runs `meddle` in the folder when the `n`th request (from 0) is made.
-    fn meddled_at(&self, n: usize, meddle: impl Fn(&Path) + Send + Sync + 'static) {
+    pub(super) fn meddled_at(&self, n: usize, meddle: impl Fn(&Path) + Send + Sync + 'static) {
         let folder = self.folder.path().to_owned();
         self.source.follow(move |number, _| {
             if number == n {
@@ -48,7 +48,7 @@ impl Bench {
     }
 
     /// One task, so that what lands before a request is known.
-    fn spec_for_one(&self) -> Spec {
+    pub(super) fn spec_for_one(&self) -> Spec {
         Spec {
             tasks: Tasks::exactly(NonZeroUsize::MIN),
             ..self.spec()

@@ -4,6 +4,7 @@ mod control;
 mod hostile_disk;
 mod hostile_journals;
 mod huge;
+mod meddling;
 mod mending;
 mod mtime;
 mod outages;
@@ -116,20 +117,11 @@ impl Bench {
     }
 
     fn temporary(&self) -> PathBuf {
-        self.own_file("tosget-part")
+        places(&self.destination()).temporary
     }
 
     fn journal(&self) -> PathBuf {
-        self.own_file("tosget-journal")
-    }
-
-    fn own_file(&self, ending: &str) -> PathBuf {
-        let name = self
-            .files()
-            .into_iter()
-            .find(|name| name.ends_with(ending))
-            .expect("it is there");
-        self.folder.path().join(name)
+        places(&self.destination()).journal.expect("it has one")
     }
 
     /// Bytes asked for since the `from`th request.
@@ -139,6 +131,11 @@ impl Bench {
             .map(|asked| asked.range.len())
             .sum()
     }
+}
+
+/// Where a download to this destination has its files.
+fn places(destination: &Path) -> Places {
+    Places::new(&SystemStorage, destination, None, &CheckpointPlace::Beside).expect("a good destination")
 }
 
 fn exactly(tasks: usize) -> Tasks {
