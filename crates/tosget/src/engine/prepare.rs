@@ -539,12 +539,20 @@ impl Preparation {
         };
         let named = journal.named(&**storage, path)?;
         // Only now it shows where a file system takes two names for one.
-        if storage.follow(&self.places.destination)?.map(|stat| stat.id) == Some(named.id()?) {
-            storage.remove(path)?;
+        if let Err(error) = self.is_not_the_destination(&named) {
+            named.remove(&**storage);
+            return Err(error);
+        }
+        Ok(Some(named))
+    }
+
+    fn is_not_the_destination(&self, journal: &Journal) -> io::Result<()> {
+        let there = self.engine.storage.follow(&self.places.destination)?;
+        if there.map(|stat| stat.id) == Some(journal.id()?) {
             let reason = "it is the destination itself, by another spelling of its name";
             return Err(io::Error::new(io::ErrorKind::InvalidInput, reason));
         }
-        Ok(Some(named))
+        Ok(())
     }
 
     /// Where a named journal is written first.

@@ -88,9 +88,7 @@ impl Error {
         let shortage = Shortage::of_io(&source);
         let hint = match source.kind() {
             _ if shortage.is_some() => shortage.map(Shortage::hint),
-            io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => {
-                Some("free some space and run the same download again: it goes on where it stopped")
-            }
+            io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => Some(FREE_SOME_SPACE),
             io::ErrorKind::PermissionDenied => Some("choose a destination that can be written to"),
             io::ErrorKind::ReadOnlyFilesystem => Some(
                 "choose a destination that can be written to: this file system is mounted read-only, or became so after an error of its disk",
@@ -198,6 +196,9 @@ impl Error {
 
     /// Notes the checkpoint that is there for the next run.
     pub(crate) fn with_checkpoint(mut self, checkpoint: PathBuf) -> Self {
+        if self.hint() == Some(FREE_SOME_SPACE) {
+            self = self.with_hint(format!("{FREE_SOME_SPACE}: it goes on where it stopped"));
+        }
         self.0.checkpoint = Some(checkpoint);
         self
     }
@@ -269,6 +270,8 @@ impl Error {
         }
     }
 }
+
+const FREE_SOME_SPACE: &str = "free some space and run the same download again";
 
 fn kind_of_refusal(server: &TosServerError) -> ErrorKind {
     match server.status_code {

@@ -14,7 +14,8 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use crate::coverage::Coverage;
-use crate::storage::{FileId, Locked, OpenMode, Stat, Storage, StoredFile, open_locked, rename_open};
+use crate::error::Shown;
+use crate::storage::{FileId, Locked, OpenMode, Stat, Storage, StoredFile, named, open_locked, rename_open};
 
 use format::{
     Damage, Header, Identity, MAX_HEADER_LEN, OWNER_AT, Owner, OwnerBlock, OwnerState, RECORD_LEN, Record,
@@ -61,12 +62,6 @@ impl Journal {
         mode: OpenMode,
         locks_are_proof: bool,
     ) -> io::Result<Option<Self>> {
-        let file = match open_locked(&**storage, path, mode) {
-            Ok(Locked::Ours(file, _)) => file,
-            Ok(Locked::Held | Locked::Absent) => return Ok(None),
-            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => return Ok(None),
-            Err(error) => return Err(error),
-        };
         let block = OwnerBlock {
             owner,
             beat: 0,
@@ -74,8 +69,16 @@ impl Journal {
         };
         let too_long = || io::Error::new(io::ErrorKind::InvalidInput, "the journal's identity is too long");
         let header = encode_header(identity, nonce, &block).ok_or_else(too_long)?;
-        file.write_at(&header, 0)?;
-        file.sync()?;
+        let file = match open_locked(&**storage, path, mode) {
+            Ok(Locked::Ours(file, _)) => file,
+            Ok(Locked::Held | Locked::Absent) => return Ok(None),
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => return Ok(None),
+            Err(error) => return Err(error),
+        };
+        if let Err(error) = file.write_at(&header, 0).and_then(|()| file.sync()) {
+            remove_unless_renamed(&**storage, path, &*file);
+            return Err(error);
+        }
         Ok(Some(Self {
             lease: Arc::new(Lease::new(storage, &file, path, block, !locks_are_proof, nonce)),
             file,
@@ -87,12 +90,25 @@ impl Journal {
         }))
     }
 
-    /// Gives the journal the name that it was made for, which nobody must have yet.
+    /// Gives the journal the name that it was made for, which nobody must have yet; or removes it.
     pub(crate) fn named(self, storage: &dyn Storage, path: &Path) -> io::Result<Self> {
-        if storage.stat(path)?.is_some() {
-            return Err(io::ErrorKind::AlreadyExists.into());
-        }
-        self.rename(storage, path)
+        let (file, unnamed) = (self.file.clone(), self.path.clone());
+        let named = match storage.stat(path) {
+            Ok(None) => self.rename(storage, path),
+            Ok(Some(_)) => Err(io::ErrorKind::AlreadyExists.into()),
+            Err(error) => Err(error),
+        };
+        named.inspect_err(|_| remove_unless_renamed(storage, &unnamed, &*file))
+    }
+
+    /// Removes a journal that nobody goes on with.
+    pub(crate) fn remove(self, storage: &dyn Storage) {
+        remove_unless_renamed(storage, &self.path, &*self.file);
+    }
+
+    /// Whether it has no record.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.next_index == 0
     }
 
     /// Appends records in one write.
@@ -152,6 +168,18 @@ impl Journal {
         let lease = Arc::get_mut(&mut self.lease).expect("nobody renews it yet");
         to.clone_into(&mut lease.path);
         Ok(self)
+    }
+}
+
+/// Removes a journal that could not be begun, unless its name means another file by now.
+fn remove_unless_renamed(storage: &dyn Storage, path: &Path, file: &dyn StoredFile) {
+    let removed = match named(storage, path, file) {
+        Ok(None) => Ok(()),
+        Ok(Some(_)) => storage.remove(path),
+        Err(error) => Err(error),
+    };
+    if let Err(error) = removed {
+        tracing::warn!(target: "tosget::checkpoint", path = %Shown(path), %error, "a journal was left behind");
     }
 }
 

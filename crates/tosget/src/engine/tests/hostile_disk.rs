@@ -239,3 +239,45 @@ async fn what_is_cut_off_the_temporary_file_during_the_download_is_fetched_again
         assert_eq!(bench.files(), ["object.bin"]);
     }
 }
+
+/// Whether a path is, or may become, a journal.
+fn is_journal(path: &Path) -> bool {
+    path.to_string_lossy().contains("journal")
+}
+
+#[tokio::test]
+async fn a_checkpoint_that_can_not_be_begun_leaves_nothing_and_promises_nothing() {
+    for named in [false, true] {
+        for failing in [Call::Sync, Call::Rename, Call::Write { len: 0 }] {
+            let mut bench = Bench::new(SIZE);
+            bench.hooked(move |call, path| {
+                let is_meant = std::mem::discriminant(&call) == std::mem::discriminant(&failing);
+                if is_meant && is_journal(path) {
+                    return Err(io::ErrorKind::StorageFull.into());
+                }
+                Ok(())
+            });
+            let spec = Spec {
+                checkpoint: match named {
+                    true => CheckpointPlace::At(bench.folder.path().join("my-journal")),
+                    false => CheckpointPlace::Beside,
+                },
+                ..bench.spec()
+            };
+            let result = bench.download(spec).await;
+            if !named && failing == Call::Rename {
+                // Only one that was named gets its name later.
+                result.expect("nothing fails");
+                continue;
+            }
+            let error = result.expect_err("no room for a journal");
+            assert_eq!((error.kind(), error.is_resumable()), (ErrorKind::Disk, false));
+            let hint = error.hint().expect("what to do");
+            assert!(
+                hint.contains("free some space") && !hint.contains("goes on"),
+                "{hint}"
+            );
+            assert_eq!(bench.files(), Vec::<String>::new(), "{named} {failing:?}");
+        }
+    }
+}
