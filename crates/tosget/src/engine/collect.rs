@@ -333,7 +333,7 @@ impl Session {
     pub(super) async fn give_up(mut self: Box<Self>, spec: &Spec, failure: Error, unread: bool) -> Error {
         let lost = failure.kind() == ErrorKind::CheckpointHeld;
         let aborted = failure.kind() == ErrorKind::Canceled && spec.cancel.is_abort();
-        let worthless = self.coverage.covered() == 0 && !unread;
+        let worthless = self.recorder.is_empty() || self.coverage.covered() == 0 && !unread;
         let (Some(journal), false) = (self.recorder.path(), lost) else {
             // Without a journal the temporary file goes with `self`; if the checkpoint was taken over, what is there is not ours.
             self.scratch.keep = lost;
@@ -344,8 +344,9 @@ impl Session {
             super::blocking(move || self.recorder.remove(&*self.engine.storage)).await;
             return failure;
         }
-        // Claims that nobody has read back must not look as if somebody had.
-        if !unread && !self.seal(spec, &failure).await {
+        // Claims that nobody has read back must not look as if somebody had. That the disk failed has to be told in any case.
+        let is_told = !unread || failure.kind() == ErrorKind::Disk;
+        if is_told && !self.seal(spec, &failure).await {
             return failure;
         }
         tracing::info!(

@@ -59,8 +59,10 @@ impl Session {
         spec: &Spec,
         narrator: &Narrator,
     ) -> Result<Box<Self>, Error> {
-        let claims = self.recorder.claims().await?;
-        let claims = claims.unwrap_or_else(|| self.coverage.clone());
+        let claims = match self.recorder.claims().await {
+            Ok(claims) => claims.unwrap_or_else(|| self.coverage.clone()),
+            Err(error) => return Err(self.give_up(spec, error, false).await),
+        };
         self.doubt(&claims, spec);
         self.fill_gaps(spec, narrator).await
     }
@@ -85,7 +87,8 @@ impl Session {
                 return Err(self.give_up(spec, error, false).await);
             }
             self = self.fill_gaps(spec, narrator).await?;
-            let crc = self.read_back(step).await?;
+            let crc;
+            (self, crc) = self.read_back(step, spec).await?;
             has_changed |= crc != steps[index].crc;
             steps[index].crc = crc;
         }
@@ -105,18 +108,21 @@ impl Session {
             if spec.cancel.is_canceled() {
                 return Err(self.give_up(spec, canceled(), false).await);
             }
-            let crc = self.read_back(step).await?;
+            let crc;
+            (self, crc) = self.read_back(step, spec).await?;
             steps.push(Segment { range: step, crc });
             rest = range.from(end);
         }
         Ok((self, steps))
     }
 
-    async fn read_back(&mut self, range: ByteRange) -> Result<Crc64, Error> {
+    async fn read_back(self: Box<Self>, range: ByteRange, spec: &Spec) -> Result<(Box<Self>, Crc64), Error> {
         let file = self.scratch.file.clone();
-        let crc = blocking(move || file.read_back(range)).await?;
-        // A file that became shorter meanwhile has other bytes than any that could be fetched.
-        Ok(crc.unwrap_or(Crc64::EMPTY))
+        match blocking(move || file.read_back(range)).await {
+            // A file that became shorter meanwhile has other bytes than any that could be fetched.
+            Ok(crc) => Ok((self, crc.unwrap_or(Crc64::EMPTY))),
+            Err(error) => Err(self.give_up(spec, error, false).await),
+        }
     }
 }
 

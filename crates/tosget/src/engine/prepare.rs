@@ -253,10 +253,7 @@ impl Preparation {
         let storage = &*self.engine.storage;
         let failed =
             |error| Error::disk("take over the checkpoint", path, error).with_checkpoint(path.clone());
-        let created = self.create_journal_at(&next).inspect_err(|_| {
-            let _ = storage.remove(&next);
-        });
-        let created = created.map_err(failed)?;
+        let created = self.create_journal_at(&next).map_err(failed)?;
         let mut journal = created.ok_or_else(|| held(&self.places, None))?;
         let claims = found.claims.segments();
         let records: Vec<Record> = claims

@@ -39,6 +39,11 @@ impl Recorder {
         self.journal.as_ref().map(|journal| journal.path().to_owned())
     }
 
+    /// Whether nothing is recorded that a next run could go on with.
+    pub(super) fn is_empty(&self) -> bool {
+        self.journal.as_ref().is_none_or(Journal::is_empty)
+    }
+
     pub(super) async fn record(&mut self, records: Vec<Record>) -> Result<(), Error> {
         if records.is_empty() {
             return Ok(());

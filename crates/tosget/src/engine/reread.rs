@@ -42,7 +42,10 @@ impl Session {
         let file = self.scratch.file.clone();
         let sync = move || file.let_go_of_memory();
         match self.sync_until(sync, spec.cancel.canceled()).await {
-            Synced::Done(()) => self.recorder.trust().await.map(|()| self),
+            Synced::Done(()) => match self.recorder.trust().await {
+                Ok(()) => Ok(self),
+                Err(error) => Err(self.give_up(spec, error, false).await),
+            },
             Synced::NotBegun(error) => Err(self.give_up(spec, error, false).await),
             Synced::Abandoned => Err(self.give_up(spec, canceled(), true).await),
             Synced::Failed(error) => {

@@ -82,6 +82,7 @@ impl Session {
             }
             Synced::Failed(error) => {
                 tracing::warn!(target: "tosget::checkpoint", %error, "what was downloaded is not on the disk, the next run begins at zero");
+                // One that could not be moved can be gone on with: what it claims is in doubt.
                 return self.set_journal_aside().await.is_none();
             }
         }

@@ -281,3 +281,40 @@ async fn a_checkpoint_that_can_not_be_begun_leaves_nothing_and_promises_nothing(
         }
     }
 }
+
+#[tokio::test]
+async fn a_checkpoint_that_records_nothing_is_not_promised_and_not_left() {
+    let mut bench = Bench::new(SIZE);
+    let writes = AtomicU64::new(0);
+    bench.hooked(move |call, path| match call {
+        Call::Write { .. } if is_journal(path) && writes.fetch_add(1, Ordering::Relaxed) > 0 => {
+            Err(io::Error::other("injected fault"))
+        }
+        _ => Ok(()),
+    });
+    let error = bench
+        .download(bench.spec())
+        .await
+        .expect_err("nothing is recorded");
+    assert_eq!((error.kind(), error.is_resumable()), (ErrorKind::Disk, false));
+    assert_eq!(bench.files(), Vec::<String>::new());
+}
+
+#[tokio::test]
+async fn a_checkpoint_that_had_to_be_removed_after_a_failed_sync_is_not_promised() {
+    let mut bench = Bench::new(SIZE);
+    let aside = bench.journal().with_added_extension("aside");
+    fs::write(&aside, "somebody's").expect("written");
+    bench.source.follow(|number, _| match number {
+        0 | 1 => Verdict::Serve,
+        _ => Verdict::BreakAfter(0),
+    });
+    bench.hooked(|call, path| match call {
+        Call::Sync if is_temporary(path) => Err(io::Error::other("the disk lost some pages")),
+        _ => Ok(()),
+    });
+    let error = bench.download(bench.spec_for_one()).await.expect_err("it breaks");
+    assert!(!bench.journal().exists());
+    assert!(!error.is_resumable(), "{error:?}");
+    assert_eq!(fs::read(&aside).expect("there"), b"somebody's");
+}

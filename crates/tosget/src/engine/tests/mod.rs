@@ -25,6 +25,7 @@ use std::sync::{Arc, Mutex};
 
 use super::*;
 use crate::checksum::Crc64;
+use crate::journal::format::OwnerState;
 use crate::journal::{FoundJournal, Look};
 use crate::storage::{OpenMode, SystemStorage};
 use crate::testing::faulty_storage::FaultyStorage;
@@ -855,25 +856,58 @@ async fn i7_killed_at_any_storage_call_the_next_run_succeeds() {
 async fn any_single_storage_fault_ends_in_an_error_or_the_object() {
     // So that the nth call is the same one in every run.
     crate::offload::inline::want();
-    for n in 0.. {
-        let mut bench = Bench::new(2 * PART as usize + 999);
-        fs::write(bench.destination(), "precious").expect("written");
-        let failing = FaultyStorage::fails_once_at(n);
-        bench.storage = Arc::new(failing.clone());
-        let result = bench.download(bench.spec()).await;
-        assert_old_or_object(&bench, n);
-        if result.is_ok() {
+    for (recheck, verdict) in [
+        (Recheck::Auto, Verdict::Serve),
+        (Recheck::Always, Verdict::Serve),
+        (Recheck::Auto, Verdict::Flip(4711)),
+    ] {
+        for n in 0.. {
+            let mut bench = Bench::new(2 * PART as usize + 999);
+            bench.source.follow(move |number, _| match number {
+                0 => verdict,
+                _ => Verdict::Serve,
+            });
+            fs::write(bench.destination(), "precious").expect("written");
+            let failing = FaultyStorage::fails_once_at(n);
+            bench.storage = Arc::new(failing.clone());
+            let spec = Spec {
+                recheck,
+                ..bench.spec()
+            };
+            let result = bench.download(spec).await;
+            assert_old_or_object(&bench, n);
+            match &result {
+                Ok(_) => bench.assert_is_the_object(),
+                Err(error) => assert_tells_what_is_kept(&bench, error, n),
+            }
+            if !failing.has_failed() {
+                break;
+            }
+            bench.storage = Arc::new(SystemStorage);
+            bench
+                .download(bench.spec())
+                .await
+                .unwrap_or_else(|error| panic!("after call {n}: {error:?}"));
             bench.assert_is_the_object();
         }
-        if !failing.has_failed() {
-            return;
-        }
-        bench.storage = Arc::new(SystemStorage);
-        bench
-            .download(bench.spec())
-            .await
-            .unwrap_or_else(|error| panic!("after call {n}: {error:?}"));
-        bench.assert_is_the_object();
+    }
+}
+
+/// Names a checkpoint if there is one to go on from, and only then; after an error of the disk nothing of it is believed unread.
+fn assert_tells_what_is_kept(bench: &Bench, error: &Error, n: u64) {
+    let look = FoundJournal::look(&SystemStorage, &bench.journal()).expect("readable");
+    let kept = match &look {
+        Look::Found(journal) => journal.claims.covered() > 0 && bench.temporary().exists(),
+        _ => false,
+    };
+    let is_committed = !bench.temporary().exists();
+    assert!(
+        error.is_resumable() == kept || is_committed,
+        "call {n}: kept is {kept}: {error:?}"
+    );
+    if let (true, Look::Found(journal)) = (kept, look) {
+        let state = journal.last_owner.expect("readable").state;
+        assert_ne!(state, OwnerState::Running, "call {n}: {error:?}");
     }
 }
 
