@@ -1,5 +1,6 @@
 //! The files that the command itself reads and writes. No object may be saved over one of them.
 
+use std::ffi::{OsStr, OsString};
 use std::fs::{self, Metadata};
 use std::path::Path;
 
@@ -8,9 +9,18 @@ use crate::list::name_of;
 use crate::printable::printable_path;
 use crate::subject::Subject;
 
-/// What they are called, and what the file system says they are.
+/// Those that are there.
 #[derive(Debug, Default)]
-pub(crate) struct OwnFiles(Vec<(&'static str, Identity)>);
+pub(crate) struct OwnFiles(Vec<OwnFile>);
+
+#[derive(Debug)]
+struct OwnFile {
+    what: &'static str,
+    /// The last component of its path, if it is known.
+    name: Option<OsString>,
+    /// What the file system says it is.
+    identity: Identity,
+}
 
 /// Device and inode number.
 #[cfg(unix)]
@@ -29,19 +39,26 @@ impl OwnFiles {
             let streams = [
                 (
                     std::io::stdout().as_fd().try_clone_to_owned(),
+                    "/proc/self/fd/1",
                     "what standard output goes to",
                 ),
                 (
                     std::io::stderr().as_fd().try_clone_to_owned(),
+                    "/proc/self/fd/2",
                     "what standard error goes to",
                 ),
             ];
-            for (stream, what) in streams {
+            for (stream, link, what) in streams {
                 let metadata = stream.and_then(|stream| fs::File::from(stream).metadata());
                 if let Ok(metadata) = metadata.as_ref()
                     && metadata.is_file()
                 {
-                    files.0.push((what, identity(metadata)));
+                    let path = fs::read_link(link).ok();
+                    files.0.push(OwnFile {
+                        what,
+                        name: path.as_deref().and_then(Path::file_name).map(OsStr::to_owned),
+                        identity: identity(metadata),
+                    });
                 }
             }
         }
@@ -50,10 +67,24 @@ impl OwnFiles {
 
     /// Adds one, if it is named.
     pub(crate) fn with(mut self, what: &'static str, path: Option<&Path>) -> Self {
-        if let Some(identity) = path.and_then(identity_at) {
-            self.0.push((what, identity));
+        if let Some(path) = path
+            && let Some(identity) = identity_at(path)
+        {
+            let name = path.file_name().map(OsStr::to_owned);
+            self.0.push(OwnFile { what, name, identity });
         }
         self
+    }
+
+    /// The same for one of many. A list may have very many lines, and a disk may take long to answer, so it is asked only where the
+    /// names are alike.
+    pub(crate) fn refuse_one_of_many(&self, subject: &Subject, directory: &Path) -> Result<(), Failure> {
+        let name = name_of(subject);
+        let is_alike = self.0.iter().any(|own| own.may_be_called(Path::new(&name)));
+        if is_alike {
+            self.refuse(subject, directory)?;
+        }
+        Ok(())
     }
 
     /// Fails if `subject`, saved to `destination`, would take the place of one.
@@ -69,7 +100,7 @@ impl OwnFiles {
         let Some(there) = identity_at(&path) else {
             return Ok(());
         };
-        let Some((what, _)) = self.0.iter().find(|(_, own)| *own == there) else {
+        let Some(OwnFile { what, .. }) = self.0.iter().find(|own| own.identity == there) else {
             return Ok(());
         };
         let path = printable_path(&path);
@@ -77,6 +108,16 @@ impl OwnFiles {
             Failure::usage(format!("can't save {subject} to {path}: this is {what}"))
                 .with_hint("choose another destination"),
         )
+    }
+}
+
+impl OwnFile {
+    /// Whether the name is the file's on some file system, which may fold case and Unicode's forms.
+    fn may_be_called(&self, path: &Path) -> bool {
+        let (Some(own), Some(name)) = (&self.name, path.file_name()) else {
+            return true;
+        };
+        own.eq_ignore_ascii_case(name) || !own.is_ascii() || !name.is_ascii()
     }
 }
 

@@ -141,7 +141,7 @@ impl BatchSettings {
         let entries = list::read(&args.list)?;
         let own_files = own_files(&args.transfer, &args.client).with("the list", Some(&args.list));
         for entry in &entries {
-            own_files.refuse(&entry.subject, &args.directory)?;
+            own_files.refuse_one_of_many(&entry.subject, &args.directory)?;
         }
         let is_url = |entry: &Entry| matches!(entry.subject, Subject::Url(_));
         let mut client = match entries.first() {

@@ -24,7 +24,7 @@ use crate::taken::{BatchPaths, Claim, Clash, OneUnderWay, UnderWay};
 use crate::tasks::Tasks;
 
 /// A request waits no longer than this for the looks of those before it, if none of them ends.
-const LONG_LOOK: Duration = Duration::from_secs(5);
+const LONG_LOOK: Duration = Duration::from_secs(2);
 
 /// Many downloads to ask for as one run: see [`TosClient::download_batch`].
 #[must_use]

@@ -94,8 +94,9 @@ impl TosClient {
         let overdue = async {
             cancel.canceled().await;
             sleep(&handle, GRACE).await;
-            if whereabouts.is_done_with_files() {
-                std::future::pending::<()>().await;
+            // Listeners are waited for, unless the call goes back to its files.
+            while whereabouts.is_done_with_files() {
+                sleep(&handle, GRACE).await;
             }
         };
         let mut download = self.threads.begin(&handle, download);
@@ -193,7 +194,9 @@ impl TosClient {
             if let Err(clash) = place.claim(&mut spec).await {
                 return Ok(Err((clash.error(&spec.object), clash)));
             }
+            let whereabouts = spec.whereabouts.clone();
             let output = in_turn(turns, engine, spec).await?;
+            whereabouts.at_files();
             place.committed(&output).await;
             Ok(Ok(output))
         };

@@ -9,6 +9,8 @@
 
 use std::ffi::c_long;
 use std::fmt;
+use std::future::poll_fn;
+use std::mem;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
@@ -134,6 +136,9 @@ impl ShortWork {
         &self,
         work: impl FnOnce() -> T + Send + 'static,
     ) -> T {
+        if self.is_done_here() {
+            let_others_go_first().await;
+        }
         self.begin(work).await
     }
 
@@ -159,6 +164,20 @@ impl ShortWork {
         let average = (average * (REMEMBERED - 1) + nanoseconds) / REMEMBERED;
         self.average.store(average, Ordering::Relaxed);
     }
+}
+
+/// tokio keeps the task that was woken last for the thread that woke it, and those that [`yield_now`](tokio::task::yield_now) puts off for
+/// theirs. A disk may keep the thread, so such a task goes first; this one waits where any thread may take it.
+async fn let_others_go_first() {
+    let mut has_waited = false;
+    poll_fn(|context| {
+        if mem::replace(&mut has_waited, true) {
+            return Poll::Ready(());
+        }
+        context.waker().wake_by_ref();
+        Poll::Pending
+    })
+    .await;
 }
 
 /// How often this thread has let go of the processor by itself, to wait for something; `None` where the system does not tell.

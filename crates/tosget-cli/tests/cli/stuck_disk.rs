@@ -3,9 +3,10 @@
 use std::time::{Duration, Instant};
 
 use rustix::process::Signal;
+use tos_emulator::{FaultRule, Verdict};
 
 use crate::odd_system::OddSystem;
-use crate::stage::{MIB, Stage, assert_is_big_object, wait_until};
+use crate::stage::{BUCKET, MIB, Stage, assert_is_big_object, wait_until};
 
 const SIZE: u64 = 48 * MIB;
 const GET: [&str; 4] = ["get", "tos://bkt/big", "--part-size", "2MiB"];
@@ -62,7 +63,7 @@ fn a_signal_ends_a_run_of_many_objects_of_which_the_disk_keeps_one() {
     for number in 0..20 {
         stage
             .emulator
-            .put_object(crate::stage::BUCKET, &format!("small/{number}"), "content");
+            .put_object(BUCKET, &format!("small/{number}"), "content");
     }
     let keys: Vec<String> = (0..20)
         .map(|number| format!("tos://bkt/small/{number}\n"))
@@ -83,4 +84,60 @@ fn a_signal_ends_a_run_of_many_objects_of_which_the_disk_keeps_one() {
         .run(&["batch", "list", "out/", "--part-size", "2MiB"])
         .ends_with(0);
     assert_is_big_object(&stage.path("out/big"), SIZE);
+}
+
+/// A claim of a path, a look at a directory, a small object's file, the removal of what is not kept.
+#[test]
+fn whatever_call_of_one_object_the_disk_keeps_all_others_come_and_a_signal_is_answered() {
+    for (rule, arguments) in [
+        ("stat hang * hung/x$", &[][..]),
+        ("open hang * out/hung$", &[]),
+        ("create hang * out/hung/", &[]),
+        ("write hang * out/hung/", &[]),
+        ("rename hang * out/hung/", &[]),
+        (
+            "remove hang * tosget-part",
+            &["--no-checkpoint", "--retry-for", "0s"],
+        ),
+    ] {
+        let stage = Stage::new();
+        let objects = |names: &str, count: usize, size: usize| {
+            let keys = (0..count).map(|number| format!("{names}{number}"));
+            keys.inspect(|key| drop(stage.emulator.put_object(BUCKET, key, vec![7; size])))
+                .map(|key| format!("tos://{BUCKET}/{key}\n"))
+                .collect::<String>()
+        };
+        stage.emulator.put_object(BUCKET, "hung/x", "x");
+        let hung = format!("tos://{BUCKET}/hung/x\n");
+        let list = [
+            objects("broken/", 6, 2 << 20),
+            objects("good/", 15, 1000),
+            hung,
+            objects("fine/", 15, 1000),
+        ];
+        let broken = FaultRule::new(Verdict::ResetAfter { bytes: 1 << 20 }).key("broken/*");
+        stage.emulator.add_fault(broken);
+        std::fs::write(stage.path("list"), list.concat()).expect("written");
+        std::fs::create_dir_all(stage.path("out/hung")).expect("a directory");
+
+        let odd = OddSystem::new(&stage).rule(rule);
+        let list_into_out = ["batch", "list", "out/", "--json"];
+        let running = odd.start(&[&list_into_out[..], arguments].concat());
+        wait_until(rule, || odd.was_used());
+        wait_until(&format!("the others: {rule}"), || {
+            let come =
+                |names: &str| (0..15).all(|number| stage.path(&format!("out/{names}/{number}")).exists());
+            come("good") && come("fine")
+        });
+        let at = Instant::now();
+        running.signal(Signal::TERM);
+        let ran = running.wait().ends_with(130);
+        assert!(
+            at.elapsed() < Duration::from_secs(1),
+            "{rule}: {:?}",
+            at.elapsed()
+        );
+        let told = ["\"good/", "\"fine/"].map(|names| ran.stdout.matches(names).count());
+        assert_eq!(told, [15, 15], "{rule}: {}", ran.stdout);
+    }
 }

@@ -6,7 +6,7 @@ use std::sync::{Arc, Condvar, Mutex};
 use std::time::{Duration, Instant};
 
 use tokio::time::sleep;
-use tos_emulator::Emulator;
+use tos_emulator::{Emulator, FaultRule, Verdict};
 
 use super::*;
 use crate::batch::Batch;
@@ -14,6 +14,7 @@ use crate::cancel::CancelHook;
 use crate::credentials::Credentials;
 use crate::download::DownloadFile;
 use crate::error::ErrorKind;
+use crate::on_change::OnChange;
 use crate::progress::Progress;
 use crate::testing::hooked_storage::{Call, HookedStorage};
 use crate::testing::object_bytes;
@@ -330,6 +331,36 @@ async fn whatever_call_a_disk_keeps_the_callers_tasks_go_on_and_cancel_is_answer
         drop(client);
         stage.recover("out").await;
     }
+}
+
+#[tokio::test]
+async fn a_cancel_is_answered_also_when_the_disk_keeps_the_second_pass_of_a_call() {
+    let stage = Stage::new();
+    let (hook, progress) = (CancelHook::new(), Progress::new());
+    let replace = Verdict::ReplaceObject { seed: 2, size: None };
+    stage
+        .emulator
+        .add_fault(FaultRule::new(replace).range_from(SIZE / 2).times(1));
+    let passes = progress.clone();
+    let client = stage
+        .client()
+        .with_storage(stage.disk.storage(3, move |call, path| {
+            matches!(call, Call::Write { .. }) && is_data(path) && passes.snapshot().restarts > 0
+        }));
+    let request = stage
+        .request("out")
+        .with_on_change(OnChange::Restart(1))
+        .with_progress(progress)
+        .with_cancel_hook(hook.clone());
+    let canceling = async {
+        stage.disk.has_kept(1).await;
+        hook.cancel(false);
+        Instant::now()
+    };
+    let (result, canceled_at) = tokio::join!(client.download_file(request), canceling);
+    assert_eq!(result.expect_err("canceled").kind(), ErrorKind::Canceled);
+    assert!(canceled_at.elapsed() < A_SECOND, "{:?}", canceled_at.elapsed());
+    stage.disk.free();
 }
 
 #[tokio::test]

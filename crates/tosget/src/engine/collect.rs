@@ -331,6 +331,14 @@ impl Rechecks {
 impl Session {
     /// Leaves the checkpoint so that the next run can go on, or removes it where that was asked for.
     pub(super) async fn give_up(mut self: Box<Self>, spec: &Spec, failure: Error, unread: bool) -> Error {
+        let failure = self.leave(spec, failure, unread).await;
+        // To remove and to close files may take a disk long, and no thread of the runtime's shall wait for it.
+        drop(self.opened.take());
+        super::blocking(move || drop(self)).await;
+        failure
+    }
+
+    async fn leave(&mut self, spec: &Spec, failure: Error, unread: bool) -> Error {
         let lost = failure.kind() == ErrorKind::CheckpointHeld;
         let aborted = failure.kind() == ErrorKind::Canceled && spec.cancel.is_abort();
         let worthless = self.recorder.is_empty() || self.coverage.covered() == 0 && !unread;
@@ -341,7 +349,8 @@ impl Session {
         };
         if aborted || worthless {
             self.scratch.keep = false;
-            super::blocking(move || self.recorder.remove(&*self.engine.storage)).await;
+            let (storage, mut recorder) = (self.engine.storage.clone(), std::mem::take(&mut self.recorder));
+            super::blocking(move || recorder.remove(&*storage)).await;
             return failure;
         }
         // Claims that nobody has read back must not look as if somebody had. That the disk failed has to be told in any case.

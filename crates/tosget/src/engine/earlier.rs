@@ -252,10 +252,13 @@ impl Earlier {
             blocking(move || self.remove(&*storage, &places)).await;
             return error;
         }
-        match (self.resumable(spec), &self.temporary, places.journal) {
+        let error = match (self.resumable(spec), &self.temporary, places.journal) {
             (Ok(Some(_)), Some(_), Some(journal)) => error.with_checkpoint(journal),
             _ => error,
-        }
+        };
+        // To close files may take a disk long.
+        blocking(move || drop(self)).await;
+        error
     }
 
     /// The temporary file first: where locks are no proof, only one can remove it, and who can't leaves the journal.

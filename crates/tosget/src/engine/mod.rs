@@ -142,6 +142,7 @@ pub(crate) struct Engine {
 
 impl Engine {
     async fn download(&self, spec: &Spec, began: Instant) -> Result<DownloadFileOutput, Error> {
+        spec.whereabouts.at_files();
         let (places, first_look) = match self.resolve(spec).await? {
             Resolved::File(places, first_look) => (places, *first_look),
             Resolved::Directory(path) => return self.make_directory(spec, path, began).await,

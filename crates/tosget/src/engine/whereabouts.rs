@@ -23,8 +23,13 @@ impl Whereabouts {
         self.state().journal = journal;
     }
 
+    /// Notes that the call depends on a disk, from now on or again.
+    pub(crate) fn at_files(&self) {
+        self.state().is_done_with_files = false;
+    }
+
     /// Notes that only listeners are left to be told.
-    pub(super) fn done_with_files(&self) {
+    pub(crate) fn done_with_files(&self) {
         self.state().is_done_with_files = true;
     }
 

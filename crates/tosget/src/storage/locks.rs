@@ -12,20 +12,27 @@ const MOST_REMEMBERED: usize = 4096;
 static KNOWN: Mutex<Option<HashMap<PathBuf, bool>>> = Mutex::new(None);
 
 pub(super) fn are_proof(directory: &Path) -> bool {
-    let mut known = KNOWN.lock().unwrap_or_else(PoisonError::into_inner);
-    let known = known.get_or_insert_default();
-    if let Some(&are_proof) = known.get(directory) {
+    let remembered = known(|known| known.get(directory).copied());
+    if let Some(are_proof) = remembered {
         return are_proof;
     }
     // What can't be tried now may be tried later: nothing is remembered.
     let Ok(are_proof) = try_out(existing(directory)) else {
         return false;
     };
-    if known.len() >= MOST_REMEMBERED {
-        known.clear();
-    }
-    known.insert(directory.to_owned(), are_proof);
+    known(|known| {
+        if known.len() >= MOST_REMEMBERED {
+            known.clear();
+        }
+        known.insert(directory.to_owned(), are_proof);
+    });
     are_proof
+}
+
+/// Not to be held during a call to the file system: one that never returns would keep every download of the process.
+fn known<T>(look: impl FnOnce(&mut HashMap<PathBuf, bool>) -> T) -> T {
+    let mut known = KNOWN.lock().unwrap_or_else(PoisonError::into_inner);
+    look(known.get_or_insert_default())
 }
 
 /// The directory, or the nearest one above it that there is.
