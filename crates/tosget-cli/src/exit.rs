@@ -13,7 +13,7 @@ pub(crate) enum Exit {
     Failed = 1,
     /// The command can't work as it was typed.
     Usage = 2,
-    /// The server refused (4xx), a condition does not hold (304, 412), or the object is not the one that the download began with.
+    /// The server refused (4xx), and time does not mend it; a condition does not hold (304, 412), or the object is not the one that the download began with.
     Refused = 3,
     /// All bytes came, but they are not the object's.
     NotVerified = 4,
@@ -29,7 +29,7 @@ impl Exit {
         match error.kind() {
             ErrorKind::InvalidArgument => Self::Usage,
             ErrorKind::ObjectChanged => Self::Refused,
-            // 429 is a matter of time, as 503 is.
+            // 408 and 429 are a matter of time, as 503 is.
             ErrorKind::Server if !error.is_transient() && is_refusal(error) => Self::Refused,
             ErrorKind::Verification => Self::NotVerified,
             ErrorKind::CheckpointHeld => Self::Held,

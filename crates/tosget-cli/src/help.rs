@@ -51,10 +51,11 @@ macro_rules! exit_codes {
         "\
 Exit codes:
   0    done
-  1    failed (network, disk, overloaded server): the same command goes on where it stopped
+  1    failed (network, disk, overloaded server, 408 and 429): the same command goes on where
+       it stopped
   2    the command can't work as it was typed
-  3    the server refused (4xx), a condition such as --if-match does not hold, or the
-       object was replaced meanwhile
+  3    the server refused (any other 4xx, such as a token that has expired), a condition such
+       as --if-match does not hold, or the object was replaced meanwhile
   4    what was downloaded is not the object (CRC64)
   5    another process is downloading to the same destination
   130  interrupted (SIGINT, SIGTERM, SIGHUP); the checkpoint is kept

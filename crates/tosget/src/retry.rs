@@ -244,6 +244,14 @@ pub(crate) fn is_transient(error: &AttemptError) -> bool {
     nature(error) != Nature::Mistake
 }
 
+/// Whether it may pass without anybody doing anything about it: keys that have expired, or a clock that is off, do not.
+pub(crate) fn passes_by_itself(error: &AttemptError) -> bool {
+    match error {
+        AttemptError::Server(server) if is_about_keys_or_clock(server) => false,
+        _ => is_transient(error),
+    }
+}
+
 fn nature(error: &AttemptError) -> Nature {
     match error {
         AttemptError::Connect { .. }
@@ -273,9 +281,13 @@ fn nature_of_refusal(server: &TosServerError) -> Nature {
     match server.status_code {
         408 | 429 | 500.. => Nature::Outage,
         400 if server.ec == TRANSIENT_400 => Nature::Doubtful,
-        403 if server.code == CLOCK_SKEWED || EXPIRED.contains(&server.code.as_str()) => Nature::Doubtful,
+        _ if is_about_keys_or_clock(server) => Nature::Doubtful,
         _ => Nature::Mistake,
     }
+}
+
+fn is_about_keys_or_clock(server: &TosServerError) -> bool {
+    server.status_code == 403 && (server.code == CLOCK_SKEWED || EXPIRED.contains(&server.code.as_str()))
 }
 
 fn server_error(error: &AttemptError) -> Option<&TosServerError> {
@@ -308,6 +320,19 @@ mod tests {
         for status in [304, 400, 401, 403, 404, 405, 409, 412, 416] {
             assert!(!is_transient(&refusal(status)), "{status}");
         }
+    }
+
+    #[test]
+    fn keys_that_have_expired_are_asked_about_again_but_time_does_not_mend_them() {
+        for code in ["ExpiredToken", "InvalidSecurityToken", "RequestTimeTooSkewed"] {
+            let error = AttemptError::Server(Box::new(TosServerError {
+                status_code: 403,
+                code: code.into(),
+                ..Default::default()
+            }));
+            assert!(is_transient(&error) && !passes_by_itself(&error), "{code}");
+        }
+        assert!(passes_by_itself(&refusal(503)) && !passes_by_itself(&refusal(404)));
     }
 
     #[test]

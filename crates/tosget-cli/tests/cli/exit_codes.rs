@@ -19,15 +19,42 @@ fn exit_1_a_server_that_is_down() {
 }
 
 #[test]
-fn exit_1_a_server_that_limits_requests_is_a_matter_of_time() {
-    let stage = Stage::new();
-    stage.emulator.put_object(BUCKET, "k", "content");
-    stage
-        .emulator
-        .add_fault(FaultRule::new(Verdict::status(429, "ExceedQPSLimit")));
-    stage
-        .run(&["get", "tos://bkt/k", "--max-retries", "1"])
-        .ends_with(1);
+fn exit_1_a_refusal_that_is_a_matter_of_time() {
+    for (status, code) in [(429, "ExceedQPSLimit"), (408, "RequestTimeout")] {
+        let stage = Stage::new();
+        stage.emulator.put_object(BUCKET, "k", "content");
+        stage
+            .emulator
+            .add_fault(FaultRule::new(Verdict::status(status, code)));
+        stage
+            .run(&["get", "tos://bkt/k", "--max-retries", "1"])
+            .ends_with(1);
+    }
+}
+
+/// It may be cured by whoever hands out the keys, and is asked about more than once; but not by time.
+#[test]
+fn exit_3_a_refusal_that_time_does_not_mend() {
+    for (status, code) in [
+        (403, "ExpiredToken"),
+        (403, "InvalidSecurityToken"),
+        (403, "RequestTimeTooSkewed"),
+        (403, "AccessDenied"),
+        (401, "AccessDenied"),
+        (400, "InvalidArgument"),
+        (407, "ProxyAuthenticationRequired"),
+        (409, "Conflict"),
+    ] {
+        for command in ["get", "stat"] {
+            let stage = Stage::new();
+            stage.emulator.put_object(BUCKET, "k", "content");
+            stage
+                .emulator
+                .add_fault(FaultRule::new(Verdict::status(status, code)));
+            let ran = stage.run(&[command, "tos://bkt/k", "--max-retries", "1"]);
+            ran.ends_with(3).says(&status.to_string());
+        }
+    }
 }
 
 #[test]

@@ -126,7 +126,7 @@ impl Error {
         } else {
             String::new()
         };
-        let transient = crate::retry::is_transient(&error);
+        let transient = crate::retry::passes_by_itself(&error);
         let made = match error {
             AttemptError::Server(server) => {
                 let mut made = Self::new(
