@@ -16,7 +16,7 @@ use crate::object_name::ObjectName;
 use crate::report::{self, Answer, Voice};
 use crate::size::Size;
 use crate::ssec_key::SsecKeyArgs;
-use crate::subject::Subject;
+use crate::subject::{Subject, Url};
 use crate::terminal;
 use crate::transfer_args::TransferArgs;
 
@@ -273,7 +273,7 @@ pub(crate) fn parse(console: &Console) -> Result<Args, Exit> {
             };
             return report::tell_now(console, Voice::Words, &Ok(Answer::Help(text)));
         }
-        let text = without_queries(error.render().to_string());
+        let text = without_secrets(error.render().to_string());
         if is_json_wanted() {
             let message = text
                 .split("\n\n")
@@ -287,14 +287,18 @@ pub(crate) fn parse(console: &Console) -> Result<Args, Exit> {
     })
 }
 
-/// Takes the queries of URLs that were typed out of a text that repeats them: a query may be a key to the object.
-fn without_queries(text: String) -> String {
+/// Takes out of a text what URLs that were typed hold of secrets: a query may be a key to the object.
+fn without_secrets(text: String) -> String {
     let typed = env::args_os().filter_map(|argument| argument.into_string().ok());
-    let urls = typed.filter(|argument| !argument.starts_with("tos://"));
-    let queries = urls.filter_map(|url| Some(url.split_once('?')?.1.to_owned()));
-    queries
-        .filter(|query| !query.is_empty())
-        .fold(text, |text, query| text.replace(&query, "<redacted>"))
+    let values = typed.map(|argument| match argument.split_once('=') {
+        Some((flag, value)) if flag.starts_with("--") => value.to_owned(),
+        _ => argument,
+    });
+    let urls = values.filter(|value| !value.starts_with("tos://")).map(Url);
+    urls.fold(text, |text, url| {
+        let secrets = url.secrets().into_iter().filter(|secret| !secret.is_empty());
+        secrets.fold(text, |text, secret| text.replace(secret, "<redacted>"))
+    })
 }
 
 /// A command line that can't be read is answered in JSON all the same if it asks for it.

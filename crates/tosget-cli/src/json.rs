@@ -58,8 +58,8 @@ pub(crate) struct KnownJson<'a> {
 struct SubjectJson<'a> {
     bucket: Option<&'a str>,
     key: Option<&'a str>,
-    /// Without its query, which may be a key to the object.
-    url: Option<&'a str>,
+    /// Without what may open something.
+    url: Option<String>,
 }
 
 /// What the service knows of an object, by the names of HeadObject.
@@ -267,7 +267,7 @@ impl<'a> From<&'a Subject> for SubjectJson<'a> {
             Subject::Url(url) => Self {
                 bucket: None,
                 key: None,
-                url: Some(url.without_query()),
+                url: Some(url.shown()),
             },
         }
     }

@@ -59,7 +59,8 @@ pub(crate) fn name_of(subject: &Subject) -> String {
     match subject {
         Subject::Object(name) => name.key.clone(),
         Subject::Url(url) => {
-            let path = percent_decode_str(url.without_query().trim_end()).decode_utf8_lossy();
+            let shown = url.shown();
+            let path = percent_decode_str(shown.trim_end()).decode_utf8_lossy();
             path.rsplit('/').next().unwrap_or_default().to_owned()
         }
     }

@@ -1,6 +1,7 @@
 //! What `get` and `stat` are about: an object of the service, or what is at a URL.
 
 use std::fmt;
+use std::ops::Range;
 use std::str::FromStr;
 
 use crate::object_name::ObjectName;
@@ -13,20 +14,50 @@ pub(crate) enum Subject {
     Url(Url),
 }
 
-/// A URL whose query may be a key to the object. Shown without it.
+/// A URL whose query may be a key to the object, and which may hold a password. Shown without them.
 #[derive(Clone, PartialEq, Eq)]
 pub(crate) struct Url(pub(crate) String);
 
 impl Url {
-    /// What stands before the query.
-    pub(crate) fn without_query(&self) -> &str {
-        self.0.split(['?', '#']).next().unwrap_or_default()
+    /// Scheme, host and path.
+    pub(crate) fn shown(&self) -> String {
+        let user_info = user_info(&self.0);
+        let (scheme, rest) = (&self.0[..user_info.start], &self.0[user_info.end..]);
+        format!("{scheme}{}", rest.split(['?', '#']).next().unwrap_or_default())
     }
+
+    /// What is not shown: user name and password with their @, and the query.
+    pub(crate) fn secrets(&self) -> [&str; 2] {
+        let query = self.0.split_once('?').map(|(_, query)| query);
+        [&self.0[user_info(&self.0)], query.unwrap_or_default()]
+    }
+}
+
+/// Where user name, password and their @ stand; empty where there are none. A password may hold what ends a host elsewhere.
+fn user_info(url: &str) -> Range<usize> {
+    let scheme = url.find("://").filter(|at| !url[..*at].contains(['?', '#', '@']));
+    let start = scheme.map_or(0, |at| at + "://".len());
+    let rest = &url[start..];
+    let authority = rest.split(['/', '?', '#']).next().unwrap_or_default();
+    let at = match authority.rfind('@') {
+        None if !is_host_and_port(authority) => rest.rfind('@'),
+        at => at,
+    };
+    start..at.map_or(start, |at| start + at + 1)
+}
+
+fn is_host_and_port(text: &str) -> bool {
+    let (host, port) = match text.rsplit_once(':') {
+        Some((host, port)) if !port.contains(']') => (host, port),
+        _ => (text, ""),
+    };
+    let is_of_hosts = |byte: u8| byte.is_ascii_alphanumeric() || b"-_.[:]".contains(&byte);
+    host.bytes().all(is_of_hosts) && port.bytes().all(|byte| byte.is_ascii_digit())
 }
 
 impl fmt::Debug for Url {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        fmt::Debug::fmt(self.without_query(), f)
+        fmt::Debug::fmt(&self.shown(), f)
     }
 }
 
@@ -54,7 +85,7 @@ impl fmt::Display for Subject {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Object(name) => write!(f, "{name}"),
-            Self::Url(url) => f.write_str(&printable(url.without_query())),
+            Self::Url(url) => f.write_str(&printable(&url.shown())),
         }
     }
 }
@@ -82,6 +113,23 @@ mod tests {
                 refusal.contains("tos://BUCKET/KEY") && refusal.contains("https://"),
                 "{refusal}"
             );
+        }
+    }
+
+    #[test]
+    fn user_name_and_password_are_not_shown() {
+        for (text, shown) in [
+            ("https://u:p@h/k?q", "https://h/k"),
+            ("https://u@h:1/k", "https://h:1/k"),
+            ("https://u:a@b@h", "https://h"),
+            ("https://u:a/b@h/k", "https://h/k"),
+            ("https://u:a?b#c@h/k", "https://h/k"),
+            ("u:p@h/k?u=https://x", "h/k"),
+            ("https://h:80/@s/k?m=a@b", "https://h:80/@s/k"),
+            ("https://[::1]:80/a@b", "https://[::1]:80/a@b"),
+            ("https://h?a@b", "https://h"),
+        ] {
+            assert_eq!(Url(text.to_owned()).shown(), shown, "{text}");
         }
     }
 

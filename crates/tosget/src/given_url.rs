@@ -69,7 +69,11 @@ impl GivenUrl {
         let (scheme, rest) = text.split_once("://").ok_or(UrlError::Scheme)?;
         let at = rest.find(['/', '?']).unwrap_or(rest.len());
         let (authority, target) = rest.split_at(at);
-        let origin = Endpoint::of_url(scheme, authority)?;
+        let origin = Endpoint::of_url(scheme, authority).map_err(|error| match error {
+            // It may be a part of a password, which is not shown.
+            _ if target.contains('@') => UrlError::UserInfo,
+            error => error.into(),
+        })?;
         let scheme = origin.scheme().as_str();
         let uri: Uri = format!("{scheme}://{authority}{target}")
             .parse()
@@ -327,6 +331,9 @@ mod tests {
             ("https://h/模?hunter2", UrlError::Unencoded),
             ("https://h/a#hunter2", UrlError::Fragment),
             ("https://u:hunter2@h/k", UrlError::UserInfo),
+            ("https://u:hunter2/x@h/k", UrlError::UserInfo),
+            ("https://u:hunter2?x@h/k", UrlError::UserInfo),
+            ("https://hunter2%/x@h/k", UrlError::UserInfo),
             ("https:///k?hunter2", UrlError::Host(String::new())),
             ("https://h:0/k?hunter2", UrlError::Port("0".into())),
             ("https://h/k?X-Tos-Algorithm=TOS4-HMAC-SHA256", UrlError::CutOff),

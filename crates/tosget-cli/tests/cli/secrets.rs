@@ -102,3 +102,56 @@ fn a_url_that_is_refused_as_an_argument_is_not_repeated_with_its_signature() {
         .says("https://h.test/k?<redacted>")
         .says("tos://BUCKET/KEY");
 }
+
+/// A browser would show it to the server; here it is refused, and nobody hears of it.
+#[test]
+fn a_password_in_a_url_is_not_repeated() {
+    let stage = Stage::new();
+    let urls = [
+        "https://user:hunter2@h.test/k?a",
+        "https://hunter2@h.test/k",
+        "http://user:hun/hunter2@h.test/k",
+        "http://user:hunter2?hunter2@h.test/k",
+        "user:hunter2@h.test/k?a",
+    ];
+    for url in urls {
+        let list = |name: &str, text: String| {
+            std::fs::write(stage.path(name), text).expect("written");
+        };
+        list("one", format!("{url}\n"));
+        list("two", format!("{url}\n{url}b\n"));
+        std::fs::create_dir_all(stage.path("d")).expect("made");
+        for arguments in [
+            &["get", url, "d/"][..],
+            &["get", url, "d/x", "--json"],
+            &["stat", url],
+            &["stat", url, "--json"],
+            &["batch", "one", "d"],
+            &["batch", "one", "d", "--json"],
+            &["batch", "two", "d"],
+            &["batch", "two", "d", "--json"],
+            &["get", "tos://bkt/k", "x", url],
+            &["presign", url],
+            &["get", "tos://bkt/k", "--endpoint", url],
+            &["get", "tos://bkt/k", "--proxy", url],
+            &["get", "tos://bkt/k", "--part-size", url],
+        ] {
+            let mut arguments = arguments.to_vec();
+            if arguments[0] != "presign" {
+                arguments.push("-vvv");
+            }
+            let ran = stage.run(&arguments).ends_with(2);
+            let told = format!("{}{}", ran.stdout, ran.stderr);
+            assert!(!told.contains("hun"), "{arguments:?}: {told}");
+        }
+    }
+    // An @ that stands elsewhere is none of a password.
+    let ran = stage.run(&["get", "http://127.0.0.1:1/@scope/k", "--max-retries", "0"]);
+    ran.ends_with(1).says("http://127.0.0.1:1/%40scope/k");
+    std::fs::write(stage.path("one"), "http://127.0.0.1:1/@scope/k?x=a@b\n").expect("written");
+    let ran = stage.run(&["batch", "one", "d", "--json", "--max-retries", "0"]);
+    assert!(
+        ran.stdout.contains("\"url\":\"http://127.0.0.1:1/@scope/k\""),
+        "{ran:#?}"
+    );
+}

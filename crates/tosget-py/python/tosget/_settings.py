@@ -47,7 +47,8 @@ class Settings:
     enable_verify_ssl: bool
     ca_file: Optional[str]
     client_certificate: Optional[tuple[str, str]]
-    proxy: Optional[str]
+    # It may hold a password.
+    proxy: Optional[str] = field(repr=False)
     proxy_credentials: Optional[tuple[str, str]] = field(repr=False)
     user_agent: str
 
