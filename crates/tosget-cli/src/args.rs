@@ -206,8 +206,8 @@ pub(crate) struct ClientArgs {
     #[arg(long)]
     pub(crate) anonymous: bool,
 
-    /// HTTP proxy, [http://][USER:PASSWORD@]HOST:PORT
-    #[arg(long, value_name = "URL")]
+    /// HTTP proxy, [http://][USER:PASSWORD@]HOST:PORT; `ps` shows a password here, and none in TOS_PROXY
+    #[arg(long, value_name = "URL", env = "TOS_PROXY", hide_env_values = true)]
     pub(crate) proxy: Option<String>,
 
     /// PEM file of certificate authorities to trust besides the system's

@@ -222,12 +222,15 @@ A download that is killed half-way and goes on: all on this machine, and removed
         let program = env::current_exe().map_err(|error| could_not("find this program", &error))?;
         let mut command = Command::new(program);
         command.arg("get").arg(object).arg(directory);
-        command.env_remove("TOS_SECURITY_TOKEN").envs([
-            ("TOS_ENDPOINT", self.emulator.endpoint().as_str()),
-            ("TOS_REGION", self.emulator.region()),
-            ("TOS_ACCESS_KEY", self.emulator.access_key()),
-            ("TOS_SECRET_KEY", self.emulator.secret_key()),
-        ]);
+        command
+            .env_remove("TOS_SECURITY_TOKEN")
+            .env_remove("TOS_PROXY")
+            .envs([
+                ("TOS_ENDPOINT", self.emulator.endpoint().as_str()),
+                ("TOS_REGION", self.emulator.region()),
+                ("TOS_ACCESS_KEY", self.emulator.access_key()),
+                ("TOS_SECRET_KEY", self.emulator.secret_key()),
+            ]);
         let child = command
             .spawn()
             .map_err(|error| could_not("start a download", &error))?;

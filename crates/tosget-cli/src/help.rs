@@ -39,6 +39,7 @@ Environment:
   TOS_ACCESS_KEY, TOS_SECRET_KEY   the keys to sign with (there are no flags for them)
   TOS_SECURITY_TOKEN               the token that temporary keys come with
   TOS_ENDPOINT, TOS_REGION         as --endpoint and --region
+  TOS_PROXY                        as --proxy: the place for a proxy's password
   TOS_SSEC_KEY                     key of objects encrypted with their owner's key (SSE-C),
                                    base64; --ssec-key-file goes before it
   NO_COLOR                         no colours

@@ -330,7 +330,7 @@ impl ClientArgs {
         let mut builder = builder
             .enable_verify_ssl(!self.no_verify_ssl)
             .user_agent_suffix(concat!("tosget-cli/", env!("CARGO_PKG_VERSION")));
-        if let Some(proxy) = self.proxy {
+        if let Some(proxy) = filled(self.proxy) {
             builder = builder.proxy(proxy);
         }
         if let Some(path) = self.ca_file {

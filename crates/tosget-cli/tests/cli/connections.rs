@@ -1,5 +1,7 @@
 //! The ways to a server: unsigned, with TLS, through a proxy, by a domain of one's own.
 
+use std::io::{Read, Write};
+
 use tempfile::TempDir;
 
 use crate::stage::{BUCKET, Stage, run};
@@ -52,6 +54,68 @@ fn a_custom_domain_stands_for_its_bucket_and_a_proxy_leads_there() {
     assert!(
         asked.iter().all(|request| request.host == "cdn.test"),
         "{asked:#?}"
+    );
+}
+
+/// A proxy that wants a password, and gets none that it likes; what it was asked.
+fn picky_proxy() -> (String, std::thread::JoinHandle<String>) {
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
+    let address = listener.local_addr().expect("an address").to_string();
+    let asked = std::thread::spawn(move || {
+        let (mut client, _) = listener.accept().expect("a connection");
+        let mut head = Vec::new();
+        while !head.ends_with(b"\r\n\r\n") {
+            let mut byte = [0];
+            client.read_exact(&mut byte).expect("a head");
+            head.push(byte[0]);
+        }
+        let refusal = b"HTTP/1.1 407 No\r\nContent-Length: 0\r\nConnection: close\r\n\r\n";
+        client.write_all(refusal).expect("answered");
+        String::from_utf8(head).expect("ASCII")
+    });
+    (address, asked)
+}
+
+/// `ps` shows a command line to everybody.
+#[test]
+fn a_proxy_and_its_password_come_from_the_environment() {
+    let stage = Stage::new();
+    let (address, asked) = picky_proxy();
+    let mut command = stage.command(&["get", "tos://bkt/k", "-vvv"]);
+    let ran = run(command.env("TOS_PROXY", format!("http://user:p%40ss@{address}"))).ends_with(1);
+    ran.says(&format!("could not connect to {address}"))
+        .says("status 407")
+        .says("hint: check the proxy");
+    assert!(
+        !ran.stderr.contains("p%40ss") && !ran.stderr.contains("p@ss"),
+        "{ran:#?}"
+    );
+    let asked = asked.join().expect("no panic");
+    assert!(
+        asked
+            .to_ascii_lowercase()
+            .contains("proxy-authorization: basic dxnlcjpwqhnz"),
+        "{asked}"
+    );
+    assert_eq!(stage.emulator.stats().requests, 0);
+    // An empty variable is one that is not set, and the flag goes before it.
+    stage.emulator.put_object(BUCKET, "k", "content");
+    let get = ["get", "tos://bkt/k"];
+    run(stage.command(&get).env("TOS_PROXY", " ")).ends_with(0);
+    let endpoint = stage.emulator.endpoint();
+    let get = ["stat", "tos://bkt/k", "--proxy", &endpoint];
+    run(stage.command(&get).env("TOS_PROXY", "http://127.0.0.1:1")).ends_with(0);
+}
+
+#[test]
+fn a_proxys_password_is_not_shown_by_the_help() {
+    let stage = Stage::new();
+    let mut command = stage.command(&["get", "--help"]);
+    let ran = run(command.env("TOS_PROXY", "http://user:hunter2@h:1")).ends_with(0);
+    assert!(
+        ran.stdout.contains("TOS_PROXY") && !ran.stdout.contains("hunter2"),
+        "{}",
+        ran.stdout
     );
 }
 
