@@ -1,7 +1,7 @@
 //! Thousands of random schedules: a network, a disk and a user that do their worst, in an order that a seed decides.
 //!
 //! Time is paused, chance is seeded, and file work is done on the one thread there is: a seed that fails is printed, and
-//! `TOSGET_SEED=… cargo test -p tosget --lib schedules` plays it again, step by step the same.
+//! `TOSGET_SEED=… cargo test -p tosget --lib schedules` plays it again, step by step the same. `TOSGET_SCHEDULES=100000` plays more.
 
 use std::path::Path;
 
@@ -26,10 +26,13 @@ fn ten_thousand_random_schedules_each_end_in_the_object_or_in_an_error_that_the_
         let seed = seed.parse().expect("TOSGET_SEED is a number");
         return run_all(seed..=seed);
     }
+    let schedules = std::env::var("TOSGET_SCHEDULES").map_or(SCHEDULES, |number| {
+        number.parse().expect("TOSGET_SCHEDULES is a number")
+    });
     std::thread::scope(|scope| {
         for quarter in 0..4 {
-            let from = quarter * SCHEDULES / 4;
-            scope.spawn(move || run_all(from..=from + SCHEDULES / 4 - 1));
+            let from = quarter * schedules / 4;
+            scope.spawn(move || run_all(from..=(quarter + 1) * schedules / 4 - 1));
         }
     });
 }
