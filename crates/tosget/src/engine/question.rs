@@ -1,7 +1,9 @@
 //! A question asked before any task is at work: what is this object? With the patience that a first contact gets.
 
+use std::task::{Context, Poll};
 use std::time::Duration;
 
+use bytes::Bytes;
 use tokio::time::Instant;
 
 use crate::conditions::Conditions;
@@ -12,7 +14,7 @@ use crate::progress::Progress;
 use crate::range::ByteRange;
 use crate::response::ResponseHead;
 use crate::retry::{Decision, Patience, Retries, is_anybodys, is_denial, is_overload, may_be_a_limit};
-use crate::source::{Attempt, HeadRequest, RangeRequest, RangeResponse, Source};
+use crate::source::{Attempt, Body, HeadRequest, RangeRequest, RangeResponse, Source};
 use crate::tasks::{Slot, Suspicion, Tasks};
 use crate::terms::Terms;
 use crate::verify::{answered_range, same_object};
@@ -89,6 +91,16 @@ impl Trial {
     }
 }
 
+/// The body of an empty object.
+#[derive(Debug)]
+struct NoBody;
+
+impl Body for NoBody {
+    fn poll_data(&mut self, _: &mut Context<'_>) -> Poll<Option<Result<Bytes, AttemptError>>> {
+        Poll::Ready(None)
+    }
+}
+
 /// An attempt's error, and how many attempts were made.
 pub(super) type Unanswered = (u32, AttemptError);
 
@@ -148,6 +160,7 @@ impl Question<'_> {
         pin: Option<&Fingerprint>,
     ) -> Result<(RangeResponse, Slot), Unanswered> {
         let mut trial = Trial::new(self);
+        let mut looked_at = None;
         loop {
             let request = RangeRequest {
                 object: self.object,
@@ -163,8 +176,9 @@ impl Question<'_> {
             let error = match self.source.get(request).await {
                 Ok(response) => {
                     self.answered(&response.head, asked.elapsed());
-                    match self.check(range, pin, &response.head).await {
-                        Ok(()) => return Ok((response, slot)),
+                    match self.check(range, pin, response, &mut looked_at).await {
+                        Ok(Some(response)) => return Ok((response, slot)),
+                        Ok(None) => continue,
                         Err(error) => error,
                     }
                 }
@@ -178,32 +192,51 @@ impl Question<'_> {
         }
     }
 
-    /// Whether an answer is the one that was asked for. What is empty, or not known to be an object, is asked for once more in
-    /// another way: it would replace a good file.
+    /// The answer, if it is the one that was asked for. What is empty, or not known to be an object, is asked for once more in
+    /// another way: it would replace a good file. `None`: it was looked at so, and can be asked for again.
+    ///
+    /// A body holds a connection, perhaps the only one that may be open, so it is dropped before anything else is asked for.
     async fn check(
         &self,
         asked: ByteRange,
         pin: Option<&Fingerprint>,
-        head: &ResponseHead,
-    ) -> Result<(), AttemptError> {
-        let answered = check(asked, pin, head)?;
-        match answered {
-            None => return self.look_again(head).await,
-            Some(_) if pin.is_some() || head.is_of_an_object() => return Ok(()),
-            Some(_) => {}
+        response: RangeResponse,
+        looked_at: &mut Option<ResponseHead>,
+    ) -> Result<Option<RangeResponse>, AttemptError> {
+        match check(asked, pin, &response.head)? {
+            None => {
+                let RangeResponse { head, body } = response;
+                drop(body);
+                self.look_again(&head).await?;
+                Ok(Some(RangeResponse {
+                    head,
+                    body: Box::new(NoBody),
+                }))
+            }
+            Some(_) if pin.is_some() || response.head.is_of_an_object() => Ok(Some(response)),
+            Some(_) => match looked_at.take() {
+                Some(before) if looks_alike(&before, &response.head) => Ok(Some(response)),
+                Some(before) => Err(second_look(&before, &response.head).into()),
+                None => {
+                    let RangeResponse { head, body } = response;
+                    drop(body);
+                    self.look_by_head(&head).await?;
+                    *looked_at = Some(head);
+                    Ok(None)
+                }
+            },
         }
+    }
+
+    /// Asks by HEAD for what nothing identifies.
+    async fn look_by_head(&self, head: &ResponseHead) -> Result<(), AttemptError> {
         self.progress.requested();
-        let has_no_length = answered == Some(ByteRange::ALL);
-        let again = match self.source.head(self.head_request(self.first_attempt())).await {
-            Err(AttemptError::Response(ResponseFault::NoLength)) if has_no_length => return Ok(()),
-            again => again?,
-        };
-        if (has_no_length || again.object.content_length == head.object.content_length)
-            && again.object.content_type == head.object.content_type
-        {
-            return Ok(());
+        match self.source.head(self.head_request(self.first_attempt())).await {
+            Err(AttemptError::Response(ResponseFault::NoLength)) if tells_no_length(head) => Ok(()),
+            Ok(again) if looks_alike(head, &again) => Ok(()),
+            Ok(again) => Err(second_look(head, &again).into()),
+            Err(error) => Err(error),
         }
-        Err(second_look(head, &again).into())
     }
 
     /// Asks for a byte of an object that is said to have none.
@@ -390,6 +423,17 @@ fn check(
     } else {
         Err(ResponseFault::RangeIgnored)
     }
+}
+
+fn tells_no_length(head: &ResponseHead) -> bool {
+    head.content_range.is_none() && head.payload_length.is_none()
+}
+
+/// Whether two answers that nothing identifies may be of the same content. A length that one of them does not tell is no other one.
+fn looks_alike(first: &ResponseHead, second: &ResponseHead) -> bool {
+    let (one, other) = (&first.object, &second.object);
+    let tell_length = !tells_no_length(first) && !tells_no_length(second);
+    one.content_type == other.content_type && !(tell_length && one.content_length != other.content_length)
 }
 
 fn second_look(first: &ResponseHead, second: &ResponseHead) -> ResponseFault {

@@ -69,7 +69,7 @@ impl Engine {
         };
         spec.tasks.received(reading.received as usize);
         // The network is done with it: another object's turn.
-        drop(slot);
+        drop((slot, reading.body));
         let (by, crc) = (verified.by(), verified.crc());
         let putting = Putting {
             storage: self.storage.clone(),

@@ -3,6 +3,7 @@
 mod support;
 
 mod addressing;
+mod asking;
 mod attacks;
 mod batch;
 mod compared;
