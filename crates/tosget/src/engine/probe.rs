@@ -16,7 +16,7 @@ use crate::range::ByteRange;
 use crate::response::ResponseHead;
 use crate::source::RangeResponse;
 use crate::tasks::Slot;
-use crate::verify::{Pin, answered_range};
+use crate::verify::{Pin, answered_range, same_object};
 
 /// What the probe found.
 #[derive(Debug)]
@@ -40,6 +40,22 @@ impl Probed {
     /// Whether all of a larger object came to a question for its first part: what breaks off can't be gone on with.
     pub(super) fn ignores_ranges(&self) -> bool {
         self.opened.is_some() && self.head.status == 200
+    }
+
+    /// Keeps what an earlier run fetched of the object that was found, whatever spoke against it. Where to go on is not known yet.
+    fn of_the_same_object(self, pinned: &Fingerprint) -> Self {
+        if same_object(pinned, &self.pin.fingerprint).is_err() {
+            return self;
+        }
+        Self {
+            pin: Pin {
+                fingerprint: merged(pinned, &self.pin.fingerprint),
+                ..self.pin
+            },
+            earlier: EarlierFits::SameObject,
+            opened: None,
+            ..self
+        }
     }
 
     /// Tells the log what was found.
@@ -92,7 +108,11 @@ pub(super) async fn probe(engine: &Engine, spec: &Spec, earlier: &Earlier) -> Re
         },
     };
     let first_part = ByteRange::new(0, spec.part_size.get()).expect("a part is not empty");
-    probe_fresh(&question, first_part, fits).await
+    let probed = probe_fresh(&question, first_part, fits).await?;
+    Ok(match earlier.resumable(spec) {
+        Ok(Some(resumable)) => probed.of_the_same_object(&resumable.fingerprint),
+        _ => probed,
+    })
 }
 
 /// Goes on with an earlier run's object. The inner error says why that object is not there any more.
@@ -110,7 +130,8 @@ async fn probe_pinned(
     let range = missing.map_or_else(|| ByteRange::new(0, 1).expect("not empty"), |piece| piece.range);
     let (response, slot) = match question.get(range, Some(pinned)).await {
         Ok(answered) => answered,
-        // 416: the object became so short that the range lies beyond it, and the server looked at that first.
+        // 416: the object became so short that the range lies beyond it, and the server looked at that first. The next question tells
+        // whether it is so.
         Err((_, AttemptError::Server(server)))
             if server.status_code == 416 || server.status_code == 412 && question.conditions.is_empty() =>
         {

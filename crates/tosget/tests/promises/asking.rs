@@ -81,3 +81,126 @@ async fn a_second_question_needs_no_second_connection() {
         }
     }
 }
+
+/// Serves `large(1)` by ranges; the first call ends at two thirds of it, and in the second call the first answers are `odd` ones.
+async fn begun_download(odd: Vec<Vec<u8>>, headers: &'static str) -> (RawServer, Place) {
+    let (content, begun) = (large(1), Arc::new(AtomicUsize::new(usize::MAX)));
+    let is_over = begun.clone();
+    let server = RawServer::start(move |number, asked| {
+        let since = number.checked_sub(is_over.load(Ordering::SeqCst));
+        match (since, asked.range()) {
+            (None, Some((first, _))) if first >= 6 << 20 => refuses("400 Bad Request"),
+            (Some(number), _) if number < odd.len() => odd[number].clone(),
+            _ => of_tos(&content, asked, headers),
+        }
+    })
+    .await;
+    let place = Place::new();
+    let error = download(&server, &place)
+        .await
+        .expect_err("it ends before its end");
+    assert!(error.is_resumable(), "{}", chain(&error));
+    begun.store(server.asked().len(), Ordering::SeqCst);
+    (server, place)
+}
+
+#[tokio::test]
+async fn a_stray_refusal_of_what_is_pinned_does_not_throw_a_checkpoint_away() {
+    let strong = "ETag: \"e\"\r\nLast-Modified: Tue, 02 Jan 2024 03:04:05 GMT\r\n";
+    let busy = || refuses("503 Busy");
+    for (odd, headers) in [
+        (vec![refuses("416 Range Not Satisfiable")], strong),
+        (vec![refuses("416 Range Not Satisfiable"); 2], strong),
+        (vec![refuses("416 Range Not Satisfiable"), busy()], strong),
+        (vec![refuses("412 Precondition Failed"), busy()], strong),
+        (vec![refuses("412 Precondition Failed"), busy(), busy()], strong),
+        (
+            vec![refuses("412 Precondition Failed"), refuses("404 Not Found")],
+            strong,
+        ),
+        (vec![refuses("416 Range Not Satisfiable")], OLD),
+        (vec![refuses("412 Precondition Failed"), busy()], OLD),
+    ] {
+        let told: Vec<_> = odd
+            .iter()
+            .map(|answer| String::from_utf8_lossy(&answer[9..12]).into_owned())
+            .collect();
+        let (server, place) = begun_download(odd, headers).await;
+        let done = download(&server, &place).await;
+        let done = done.unwrap_or_else(|error| panic!("{told:?}: {}", chain(&error)));
+        assert!(place.content() == large(1), "{told:?}");
+        assert!(
+            done.bytes_resumed >= 5 * MIB,
+            "{told:?}: only {} bytes were kept",
+            done.bytes_resumed
+        );
+        assert_eq!(done.restarts, 0, "{told:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_stray_refusal_in_the_middle_is_a_retry_and_no_replaced_object() {
+    for (first, then) in [
+        ("416 Range Not Satisfiable", None),
+        ("416 Range Not Satisfiable", Some("503 Busy")),
+        ("412 Precondition Failed", Some("503 Busy")),
+    ] {
+        let content = large(1);
+        let odd = AtomicUsize::new(0);
+        let server = RawServer::start(move |_, asked| {
+            if asked.range().is_some_and(|(first, _)| first == 4 << 20) {
+                match odd.fetch_add(1, Ordering::SeqCst) {
+                    0 => return refuses(first),
+                    1 => {
+                        if let Some(then) = then {
+                            return refuses(then);
+                        }
+                    }
+                    _ => {}
+                }
+            }
+            of_tos(&content, asked, &format!("ETag: \"e\"\r\n{OLD}"))
+        })
+        .await;
+        let place = Place::new();
+        let done = download(&server, &place).await;
+        let done = done.unwrap_or_else(|error| panic!("{first}, {then:?}: {}", chain(&error)));
+        assert!(
+            place.content() == large(1) && done.restarts == 0,
+            "{first}, {then:?}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn a_weak_etag_that_a_server_must_not_match_costs_one_request_and_a_503_is_a_retry() {
+    for old in [OLD, "x-tos-hash-crc64ecma: 5\r\n"] {
+        let content = large(1);
+        let server = RawServer::start(move |number, asked| {
+            // As RFC 9110 section 13.1.1 has it.
+            if asked.header("if-match").is_some() {
+                return refuses("412 Precondition Failed");
+            }
+            match number {
+                2 | 6 => refuses("503 Busy"),
+                _ => of_tos(&content, asked, &format!("ETag: W/\"e\"\r\n{old}")),
+            }
+        })
+        .await;
+        let place = Place::new();
+        let client = server.builder().enable_crc(false).build().expect("good");
+        let done = client.download_file(request(&place)).await;
+        done.unwrap_or_else(|error| panic!("{}", chain(&error)));
+        assert!(place.content() == large(1));
+        // Ten pieces, two of them busy; and the tag is tried by no more than the tasks that begin at once.
+        let asked = server.asked();
+        assert!(asked.len() <= 10 + 2 + 3, "{} requests", asked.len());
+        if old == OLD {
+            assert!(
+                asked
+                    .iter()
+                    .any(|asked| asked.header("if-unmodified-since").is_some())
+            );
+        }
+    }
+}

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
+use super::pinning::{GetOnce, Pinning};
 use super::provenance::Provenance;
 use super::request::Request;
 use super::request_log::RequestLog;
@@ -29,6 +30,7 @@ pub(crate) struct UrlSource {
     provenance: Provenance,
     /// Whether to ask for the CRC64 of each range.
     range_crc: Arc<AtomicBool>,
+    pinning: Pinning,
 }
 
 impl UrlSource {
@@ -44,15 +46,8 @@ impl UrlSource {
             url,
             transport,
             range_crc: Arc::new(AtomicBool::new(range_crc)),
+            pinning: Pinning::default(),
         }
-    }
-
-    async fn get_once(&self, request: RangeRequest<'_>) -> Result<RangeResponse, AttemptError> {
-        let answer = self.ask(request).await?;
-        let date = answer::date(&answer.parts);
-        let response = answer.into_response(&self.range_crc)?;
-        pinning::check_answer(&request, &response.head, date)?;
-        Ok(response)
     }
 
     /// One GET. A server may refuse the wish for a range CRC because it was not signed, as S3 does with headers of its
@@ -165,6 +160,16 @@ impl UrlSource {
     }
 }
 
+impl GetOnce for UrlSource {
+    async fn get_once(&self, request: RangeRequest<'_>) -> Result<RangeResponse, AttemptError> {
+        let answer = self.ask(request).await?;
+        let date = answer::date(&answer.parts);
+        let response = answer.into_response(&self.range_crc)?;
+        pinning::check_answer(&request, &response.head, date)?;
+        Ok(response)
+    }
+}
+
 impl Source for UrlSource {
     fn endpoint(&self) -> &str {
         &self.origin
@@ -192,15 +197,6 @@ impl Source for UrlSource {
     }
 
     fn get<'a>(&'a self, request: RangeRequest<'a>) -> BoxFuture<'a, Result<RangeResponse, AttemptError>> {
-        Box::pin(async move {
-            pinning::check_request(&request)?;
-            let error = match self.get_once(request).await {
-                Err(error) if pinning::is_refused(&request, &error) => error,
-                result => return result,
-            };
-            let pin = request.pin.expect("the request is pinned");
-            let answer = self.get_once(pinning::unpinned(request, request.object)).await;
-            pinning::judge_refusal(pin, error, answer)
-        })
+        Box::pin(self.pinning.get(request, self))
     }
 }

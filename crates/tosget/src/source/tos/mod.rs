@@ -37,6 +37,7 @@ use crate::response::ResponseHead;
 use crate::signing::Timestamp;
 use crate::source::{BoxFuture, HeadRequest, RangeRequest, RangeResponse, Source};
 
+use pinning::{GetOnce, Pinning};
 use provenance::Provenance;
 use request::Request;
 use request_log::RequestLog;
@@ -61,6 +62,7 @@ pub(crate) struct TosSource {
     clock_offset: AtomicI64,
     /// Whether to ask for range CRCs; no longer once one came that could not be read.
     range_crc: Arc<AtomicBool>,
+    pinning: Pinning,
 }
 
 impl TosSource {
@@ -72,6 +74,7 @@ impl TosSource {
             transport: settings.transport,
             clock_offset: AtomicI64::new(0),
             range_crc: Arc::new(AtomicBool::new(settings.range_crc)),
+            pinning: Pinning::default(),
         }
     }
 
@@ -98,23 +101,6 @@ impl TosSource {
                 Err(AttemptError::Server(Box::new(error)))
             }
         }
-    }
-
-    async fn get_once(&self, request: RangeRequest<'_>) -> Result<RangeResponse, AttemptError> {
-        let range_crc = self.range_crc.load(Ordering::Relaxed);
-        let log = RequestLog::new("GET", request.object, Some(request.range), request.attempt);
-        let (provenance, silence) = (self.provenance(request.object), request.attempt.silence);
-        let made = Request::get(
-            &self.site.endpoint,
-            request,
-            range_crc,
-            &self.transport.user_agent,
-        )?;
-        let answer = self.exchange(made, log, provenance, silence).await?;
-        let date = answer::date(&answer.parts);
-        let response = answer.into_response(&self.range_crc)?;
-        pinning::check_answer(&request, &response.head, date)?;
-        Ok(response)
     }
 
     /// What stands before a custom domain may leave out what the service sends.
@@ -152,6 +138,25 @@ impl TosSource {
     }
 }
 
+impl GetOnce for TosSource {
+    async fn get_once(&self, request: RangeRequest<'_>) -> Result<RangeResponse, AttemptError> {
+        let range_crc = self.range_crc.load(Ordering::Relaxed);
+        let log = RequestLog::new("GET", request.object, Some(request.range), request.attempt);
+        let (provenance, silence) = (self.provenance(request.object), request.attempt.silence);
+        let made = Request::get(
+            &self.site.endpoint,
+            request,
+            range_crc,
+            &self.transport.user_agent,
+        )?;
+        let answer = self.exchange(made, log, provenance, silence).await?;
+        let date = answer::date(&answer.parts);
+        let response = answer.into_response(&self.range_crc)?;
+        pinning::check_answer(&request, &response.head, date)?;
+        Ok(response)
+    }
+}
+
 impl Source for TosSource {
     fn endpoint(&self) -> &str {
         &self.endpoint
@@ -168,17 +173,7 @@ impl Source for TosSource {
     }
 
     fn get<'a>(&'a self, request: RangeRequest<'a>) -> BoxFuture<'a, Result<RangeResponse, AttemptError>> {
-        Box::pin(async move {
-            pinning::check_request(&request)?;
-            let error = match self.get_once(request).await {
-                Err(error) if pinning::is_refused(&request, &error) => error,
-                result => return result,
-            };
-            let pin = request.pin.expect("the request is pinned");
-            let object = pinning::object_of(&request);
-            let answer = self.get_once(pinning::unpinned(request, &object)).await;
-            pinning::judge_refusal(pin, error, answer)
-        })
+        Box::pin(self.pinning.get(request, self))
     }
 }
 
