@@ -144,6 +144,16 @@ impl Patience {
         self.decide(nature(error), asked, took, chance)
     }
 
+    /// Decides about an answer that brought bytes, of which none can be kept: all of it is to come again. How long it went well does not
+    /// count, but how often does, or it would be asked for ever.
+    pub(crate) fn after_pass(&mut self, error: &AttemptError, chance: f64) -> Decision {
+        let nature = match nature(error) {
+            Nature::Outage => Nature::Doubtful,
+            other => other,
+        };
+        self.decide(nature, Duration::ZERO, Duration::ZERO, chance)
+    }
+
     fn decide(&mut self, nature: Nature, asked: Duration, took: Duration, chance: f64) -> Decision {
         self.spend(nature, took);
         let ceiling = BASE
@@ -431,6 +441,18 @@ mod tests {
             assert_ne!(decision, Decision::GiveUp);
         }
         assert_eq!(patience.after(&ignored, Duration::ZERO, 0.0), Decision::GiveUp);
+    }
+
+    #[test]
+    fn passes_of_which_nothing_is_kept_are_counted_and_not_timed() {
+        let broken = AttemptError::Broken {
+            source: "reset".into(),
+        };
+        for retries in [BY_TIME, Retries::at_most(3)] {
+            let mut patience = Patience::new(retries);
+            let passes = (1..100).find(|_| patience.after_pass(&broken, 0.5) == Decision::GiveUp);
+            assert_eq!(passes, Some(4));
+        }
     }
 
     #[test]

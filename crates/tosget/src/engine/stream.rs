@@ -71,7 +71,8 @@ impl Session {
         while let Some(answer) = opened.take() {
             let began = Instant::now();
             let (range, closes) = (answer.range, answer.response.head.ends_with_connection);
-            let error = match self.receive(spec, answer).await {
+            let (received, came) = self.receive(spec, answer).await;
+            let error = match came {
                 Ok(came) => match self.judge(spec, range, came, closes, &mut seen) {
                     Ok(()) => {
                         self.tell_end(range, came, narrator);
@@ -83,7 +84,11 @@ impl Session {
                 Err(TaskError::Disk(error)) => return Err(self.give_up(spec, error, false).await),
                 Err(TaskError::Stopped) => return Err(self.give_up(spec, canceled(), false).await),
             };
-            let Decision::RetryAfter(wait) = patience.after(&error, began.elapsed(), fastrand::f64()) else {
+            let decision = match received {
+                0 => patience.after(&error, began.elapsed(), fastrand::f64()),
+                _ => patience.after_pass(&error, fastrand::f64()),
+            };
+            let Decision::RetryAfter(wait) = decision else {
                 let error = self.failed(spec, patience.failures(), error);
                 return Err(self.give_up(spec, error, false).await);
             };
@@ -96,8 +101,8 @@ impl Session {
         Ok(self)
     }
 
-    /// Brings the body of an answer into the temporary file, which is empty.
-    async fn receive(&self, spec: &Spec, answer: Opened) -> Result<Came, TaskError> {
+    /// Brings the body of an answer into the temporary file, which is empty. Tells how many bytes were received, whatever became of them.
+    async fn receive(&self, spec: &Spec, answer: Opened) -> (u64, Result<Came, TaskError>) {
         let Opened {
             range,
             response,
@@ -122,7 +127,10 @@ impl Session {
         };
         spec.progress.running(0);
         drop(slot);
-        came.map(|(len, crc)| Came { len, crc })
+        (
+            course.outlook().received,
+            came.map(|(len, crc)| Came { len, crc }),
+        )
     }
 
     /// Takes what came for the object, unless something speaks against it that another answer may tell.

@@ -204,3 +204,73 @@ async fn a_weak_etag_that_a_server_must_not_match_costs_one_request_and_a_503_is
         }
     }
 }
+
+/// Answers one request with 256 KiB in chunks of no announced length; slowly where it breaks off.
+async fn drip(client: &mut TcpStream, breaks_off: bool) -> io::Result<()> {
+    let mut head = Vec::new();
+    while !head.ends_with(b"\r\n\r\n") {
+        head.push(client.read_u8().await?);
+    }
+    let headers =
+        "HTTP/1.1 200 OK\r\nx-tos-request-id: r\r\nETag: \"e\"\r\nTransfer-Encoding: chunked\r\n\r\n";
+    client.write_all(headers.as_bytes()).await?;
+    let chunk = [&b"10000\r\n"[..], &[7; 0x10000], b"\r\n"].concat();
+    for _ in 0..4 {
+        client.write_all(&chunk).await?;
+        if breaks_off {
+            tokio::time::sleep(Duration::from_millis(300)).await;
+        }
+    }
+    if breaks_off {
+        Ok(())
+    } else {
+        client.write_all(b"0\r\n\r\n").await
+    }
+}
+
+#[tokio::test]
+async fn the_one_answer_may_take_longer_than_an_outage_is_borne() {
+    // In chunks of no announced length: twice it breaks off after a time that is longer than `retry_for`.
+    let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+    let url = format!("http://{}", listener.local_addr().expect("an address"));
+    tokio::spawn(async move {
+        for number in 0.. {
+            let (mut client, _) = listener.accept().await.expect("a client");
+            let breaks_off = number < 3;
+            // The first one hangs up, since no length is told.
+            let _ = drip(&mut client, breaks_off).await;
+        }
+    });
+    let place = Place::new();
+    let client = tosget::TosClient::builder()
+        .endpoint(&url)
+        .anonymous()
+        .retry_for(Duration::from_secs(1));
+    let client = client.build().expect("good");
+    let done = client.download_file(request(&place)).await;
+    let done = done.unwrap_or_else(|error| panic!("{}", chain(&error)));
+    assert_eq!(done.retries, 2);
+    assert!(place.content() == [7; 0x40000]);
+}
+
+#[tokio::test]
+async fn what_breaks_off_each_time_is_asked_for_as_often_as_was_allowed() {
+    let content = large(1);
+    let server = RawServer::start(move |_, asked| {
+        let answer = whole(
+            &content,
+            asked,
+            "x-tos-request-id: r\r\nETag: \"e\"\r\nConnection: close\r\n",
+        );
+        answer[..answer.len() / 2].to_vec()
+    })
+    .await;
+    let place = Place::new();
+    let client = server.builder().max_retry_count(3).build().expect("good");
+    client
+        .download_file(request(&place).with_part_size(1 << 30))
+        .await
+        .expect_err("it never ends");
+    place.assert_untouched("broken off");
+    assert_eq!(server.asked().len(), 4);
+}
