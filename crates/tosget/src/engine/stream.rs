@@ -93,7 +93,7 @@ impl Session {
                 return Err(self.give_up(spec, error, false).await);
             };
             self.tell_retry(spec, narrator, wait, patience.failures(), error);
-            opened = match self.ask_again(spec, wait).await {
+            opened = match self.ask_again(spec, range, wait).await {
                 Ok(answer) => Some(answer),
                 Err(error) => return Err(self.give_up(spec, error, false).await),
             };
@@ -171,8 +171,8 @@ impl Session {
         Ok(())
     }
 
-    /// Asks for the same object from its beginning, for a file that is empty again.
-    async fn ask_again(&mut self, spec: &Spec, wait: Duration) -> Result<Opened, Error> {
+    /// Asks for the same object from its beginning, for a file that is empty again. `before` is what the last answer was to bring.
+    async fn ask_again(&mut self, spec: &Spec, before: ByteRange, wait: Duration) -> Result<Opened, Error> {
         let engine = self.engine.clone();
         let asking = async {
             tokio::time::sleep(wait).await;
@@ -185,11 +185,13 @@ impl Session {
         };
         let (response, slot) = engine.or_canceled(spec, asking).await?;
         let pin = Pin::new(&response.head);
+        let tell_length = before != ByteRange::ALL && response.head.payload_length.is_some();
         let before = Fingerprint {
-            // Where no length is told, there is none to compare.
-            size: match response.head.payload_length {
-                Some(_) => self.pin.fingerprint.size,
-                None => pin.fingerprint.size,
+            // Where one of them tells no length, there is none to compare.
+            size: if tell_length {
+                self.pin.fingerprint.size
+            } else {
+                pin.fingerprint.size
             },
             ..self.pin.fingerprint.clone()
         };

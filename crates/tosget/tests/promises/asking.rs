@@ -274,3 +274,46 @@ async fn what_breaks_off_each_time_is_asked_for_as_often_as_was_allowed() {
     place.assert_untouched("broken off");
     assert_eq!(server.asked().len(), 4);
 }
+
+#[tokio::test]
+async fn a_length_that_only_some_answers_tell_is_no_other_length() {
+    let chunked = |asked: &Asked, ends: bool| {
+        let mut answer =
+            b"HTTP/1.1 200 OK\r\nx-tos-request-id: r\r\nETag: \"e\"\r\nTransfer-Encoding: chunked\r\nConnection: close\r\n\r\n"
+                .to_vec();
+        if !asked.is_head() {
+            answer.extend(b"5\r\nhello\r\n");
+        }
+        if ends {
+            answer.extend(b"0\r\n\r\n");
+        }
+        answer
+    };
+    let told = |asked: &Asked| {
+        whole(
+            b"hello",
+            asked,
+            "x-tos-request-id: r\r\nETag: \"e\"\r\nConnection: close\r\n",
+        )
+    };
+    // Which answers of a body tell a length. The last one is whole.
+    for tells in [[false, true], [false, false]] {
+        let bodies = AtomicUsize::new(0);
+        let server = RawServer::start(move |number, asked| {
+            // The first one is refused for its missing length, and makes it one answer.
+            let number = number
+                .checked_sub(1)
+                .map(|_| bodies.fetch_add(1, Ordering::SeqCst));
+            match number {
+                None | Some(0) => chunked(asked, false),
+                Some(number) if tells[number.min(1)] => told(asked),
+                Some(_) => chunked(asked, true),
+            }
+        })
+        .await;
+        let place = Place::new();
+        let done = download(&server, &place).await;
+        done.unwrap_or_else(|error| panic!("{tells:?}: {}", chain(&error)));
+        assert_eq!(place.content(), b"hello", "{tells:?}");
+    }
+}
