@@ -226,6 +226,7 @@ pub(crate) fn is_denial(error: &AttemptError) -> bool {
         AttemptError::Server(server) | AttemptError::UrlRefused { server, .. } => {
             matches!(server.status_code, 401 | 403) && !is_transient(error)
         }
+        AttemptError::Response(ResponseFault::Unproven { status, .. }) => matches!(status, 401 | 403),
         _ => false,
     }
 }
@@ -235,6 +236,7 @@ pub(crate) fn may_be_a_limit(error: &AttemptError, failures: u32) -> bool {
     match error {
         AttemptError::Timeout { .. } => failures > 0,
         AttemptError::Connect { .. } | AttemptError::Broken { .. } => failures >= REFUSALS,
+        AttemptError::Response(ResponseFault::Unproven { .. }) => failures > 0 && is_denial(error),
         _ => false,
     }
 }
@@ -245,6 +247,7 @@ pub(crate) fn is_anybodys(error: &AttemptError) -> bool {
         AttemptError::Server(server) | AttemptError::UrlRefused { server, .. } => {
             server.request_id.is_empty()
         }
+        AttemptError::Response(ResponseFault::Unproven { .. }) => true,
         _ => false,
     }
 }

@@ -362,7 +362,11 @@ impl Question<'_> {
         let (flows, chance) = (self.tasks.flows(), fastrand::f64());
         if is_overload(error) {
             self.tasks.overloaded();
-        } else if flows && may_be_a_limit(error, trial.patience.failures() + 1) && !trial.is_too_many {
+        } else if flows
+            && !is_denial(error)
+            && may_be_a_limit(error, trial.patience.failures() + 1)
+            && !trial.is_too_many
+        {
             trial.is_too_many = true;
             self.tasks.one_too_many(0);
         }

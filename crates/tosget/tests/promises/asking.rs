@@ -317,3 +317,67 @@ async fn a_length_that_only_some_answers_tell_is_no_other_length() {
         assert_eq!(place.content(), b"hello", "{tells:?}");
     }
 }
+
+/// What a portal, a proxy or another server says in the service's place.
+fn page(status: &str) -> Vec<u8> {
+    let page = "<html>please log in</html>";
+    format!(
+        "HTTP/1.1 {status}\r\nContent-Type: text/html\r\nLocation: http://portal.test/login\r\nConnection: close\r\n\
+         Content-Length: {}\r\n\r\n{page}",
+        page.len()
+    )
+    .into_bytes()
+}
+
+const REFUSALS: [&str; 8] = [
+    "302 Found",
+    "307 Temporary Redirect",
+    "400 Bad Request",
+    "401 Unauthorized",
+    "403 Forbidden",
+    "404 Not Found",
+    "412 Precondition Failed",
+    "416 Range Not Satisfiable",
+];
+
+#[tokio::test]
+async fn a_refusal_that_does_not_come_from_tos_is_a_retry() {
+    for status in REFUSALS {
+        for odd in [0, 3] {
+            let content = large(1);
+            let server = RawServer::start(move |number, asked| match number {
+                number if number == odd => page(status),
+                _ => of_tos(&content, asked, "ETag: \"e\"\r\n"),
+            })
+            .await;
+            let place = Place::new();
+            let done = download(&server, &place).await;
+            let done = done.unwrap_or_else(|error| panic!("{status}: {}", chain(&error)));
+            assert!(place.content() == large(1), "{status}");
+            assert_eq!(done.restarts, 0, "{status}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_refusal_that_does_not_come_from_tos_is_told_as_such_if_it_stays() {
+    for status in REFUSALS {
+        let server = RawServer::start(move |_, _| page(status)).await;
+        let place = Place::new();
+        let error = download(&server, &place).await.expect_err("nothing comes");
+        place.assert_untouched(status);
+        assert_eq!(error.kind(), ErrorKind::Protocol, "{status}");
+        let story = chain(&error);
+        assert!(
+            story.contains("does not come from TOS")
+                && story.contains("please log in")
+                && story.contains(&status[..3]),
+            "{status}: {story}"
+        );
+        assert!(
+            error.hint().is_some_and(|hint| hint.contains("captive portal")),
+            "{status}"
+        );
+        assert_eq!(server.asked().len(), 3, "{status}");
+    }
+}

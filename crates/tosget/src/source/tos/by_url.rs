@@ -110,6 +110,10 @@ impl UrlSource {
 
     fn refused(&self, refusal: &Refusal) -> AttemptError {
         let server = Box::new(self.read(refusal));
+        // Who says so does not matter where the URL says it itself.
+        if let Some(fault) = refusal.fault().filter(|_| !self.has_expired(&server, refusal)) {
+            return fault.into();
+        }
         match self.advice(&server, refusal) {
             Some(advice) => AttemptError::UrlRefused { server, advice },
             None => AttemptError::Server(server),

@@ -96,6 +96,9 @@ impl TosSource {
         match self.transport.exchange(request, log, provenance, silence).await? {
             Exchanged::Answer(answer) => Ok(answer),
             Exchanged::Refusal(refusal) => {
+                if let Some(fault) = refusal.fault() {
+                    return Err(fault.into());
+                }
                 let error = refusal.read(url);
                 self.learn_time_from(&error);
                 Err(AttemptError::Server(Box::new(error)))

@@ -1,5 +1,5 @@
-//! Whether a successful answer comes from the service at all. A captive portal, a proxy's page or another server at the same
-//! address answers 200 as well.
+//! Whether an answer comes from the service at all. A captive portal, a proxy's page or another server at the same address answers
+//! as well, with 200 or a refusal.
 
 use http::HeaderMap;
 use http::header::{CONTENT_LENGTH, CONTENT_RANGE, CONTENT_TYPE, ETAG, LAST_MODIFIED};
@@ -17,6 +17,8 @@ pub(super) enum Provenance {
     },
 }
 
+const NO_REQUEST_ID: &str = "it has no x-tos-request-id";
+
 /// Endings of names that pages have.
 const PAGES: [&str; 4] = ["html", "htm", "xhtml", "shtml"];
 
@@ -32,14 +34,26 @@ impl Provenance {
         }
     }
 
-    /// What speaks against the answer, if anything does.
+    /// What speaks against a refusal, if anything does: only where the service itself is asked, and where it would be believed. Of an
+    /// outage anybody may tell. A denial without a word may be a limit on connections, and to 412 and 416 the same is asked in another way.
+    pub(super) fn doubt_refusal(self, parts: &Parts, body: &[u8]) -> Option<&'static str> {
+        let is_believed = match parts.status.as_u16() {
+            304 | 407 | 408 | 429 | 500.. => false,
+            401 | 403 | 412 | 416 => !body.is_empty(),
+            _ => true,
+        };
+        let is_of_service = has_service_header(&parts.headers) || super::refusal::is_of_service(body);
+        (self == Self::Service && is_believed && !is_of_service).then_some(NO_REQUEST_ID)
+    }
+
+    /// What speaks against a successful answer, if anything does.
     pub(super) fn doubt(self, parts: &Parts) -> Option<&'static str> {
         let headers = &parts.headers;
         if has_service_header(headers) {
             return None;
         }
         match self {
-            Self::Service => Some("it has no x-tos-request-id"),
+            Self::Service => Some(NO_REQUEST_ID),
             Self::Anybody { names_a_page: false } if is_page(headers) => {
                 Some("it is a web page, and the object's name is not that of one")
             }
@@ -121,6 +135,44 @@ mod tests {
         assert!(!doubted(Provenance::Service, &[("x-tos-hash-crc64ecma", "0")]));
         for headers in [&[][..], &[("x-tos-request-id", " ")], &[TAG], &[TAG, HTML]] {
             assert!(doubted(Provenance::Service, headers), "{headers:?}");
+        }
+    }
+
+    #[test]
+    fn a_refusal_is_the_services_by_its_headers_or_its_words_and_an_outage_is_anybodys() {
+        let doubted = |provenance: Provenance, status: u16, header: (&str, &str), body: &[u8]| {
+            let response = Response::builder().status(status).header(header.0, header.1);
+            let (parts, ()) = response.body(()).expect("an answer").into_parts();
+            provenance.doubt_refusal(&parts, body).is_some()
+        };
+        let code = br#"{"Code":"NoSuchKey"}"#;
+        for status in [301, 302, 400, 401, 403, 404] {
+            assert!(doubted(Provenance::Service, status, HTML, b"<p>"), "{status}");
+            assert!(!doubted(Provenance::Service, status, HTML, code), "{status}");
+            assert!(
+                !doubted(Provenance::Service, status, ("x-tos-ec", "1"), b""),
+                "{status}"
+            );
+            assert!(
+                !doubted(Provenance::anybody("k"), status, HTML, b"<p>"),
+                "{status}"
+            );
+        }
+        for status in [304, 407, 408, 429, 500, 502, 503, 504] {
+            assert!(!doubted(Provenance::Service, status, HTML, b"<p>"), "{status}");
+        }
+        for (status, may_be_bare) in [
+            (302, false),
+            (400, false),
+            (404, false),
+            (401, true),
+            (403, true),
+            (412, true),
+            (416, true),
+        ] {
+            let is_doubted = doubted(Provenance::Service, status, HTML, b"");
+            assert_eq!(is_doubted, !may_be_bare, "{status}");
+            assert!(doubted(Provenance::Service, status, HTML, b"<p>"), "{status}");
         }
     }
 

@@ -96,6 +96,16 @@ fn shown(headers: &HeaderMap) -> BTreeMap<String, String> {
     texts
 }
 
+/// Whether a body is written as the service's are: what stands before the service may leave out headers.
+pub(super) fn is_of_service(body: &[u8]) -> bool {
+    let fields: Option<Map<String, Value>> = serde_json::from_slice(body).ok();
+    fields.is_some_and(|fields| {
+        ["Code", "EC", "RequestId"]
+            .iter()
+            .any(|name| fields.contains_key(*name))
+    })
+}
+
 /// Whether the server refused the request for the time it was signed at.
 pub(super) fn is_about_time(error: &TosServerError) -> bool {
     let far = |offset: i64| offset.unsigned_abs() > ACCEPTED_SKEW_SECONDS;

@@ -77,13 +77,7 @@ impl Transport {
             if let Some(doubt) = provenance.doubt(&parts) {
                 let body = refusal::read_body(body, FIRST_WORDS, self.idle_timeout).await;
                 log.refused();
-                return Err(ResponseFault::Unproven {
-                    doubt,
-                    status: parts.status.as_u16(),
-                    kind: provenance::kind(&parts.headers),
-                    first_words: refusal::first_words(&body, &secrets),
-                }
-                .into());
+                return Err(unproven(doubt, &parts, &body, &secrets).into());
             }
             return Ok(Exchanged::Answer(Answer {
                 parts,
@@ -96,11 +90,21 @@ impl Transport {
         let body = refusal::read_body(body, refusal::MAX_BODY_BYTES, self.idle_timeout).await;
         log.refused();
         Ok(Exchanged::Refusal(Refusal {
+            doubt: provenance.doubt_refusal(&parts, &body),
             parts,
             body,
             secrets,
             now,
         }))
+    }
+}
+
+fn unproven(doubt: &'static str, parts: &Parts, body: &[u8], secrets: &Secrets) -> ResponseFault {
+    ResponseFault::Unproven {
+        doubt,
+        status: parts.status.as_u16(),
+        kind: provenance::kind(&parts.headers),
+        first_words: refusal::first_words(body, secrets),
     }
 }
 
@@ -149,6 +153,8 @@ impl Answer {
 
 /// Any other answer, with as much of its body as is worth reading.
 pub(super) struct Refusal {
+    /// What speaks against its being the service's.
+    doubt: Option<&'static str>,
     parts: Parts,
     body: Vec<u8>,
     secrets: Secrets,
@@ -157,6 +163,11 @@ pub(super) struct Refusal {
 }
 
 impl Refusal {
+    /// That it does not come from the service, if something speaks for that.
+    pub(super) fn fault(&self) -> Option<ResponseFault> {
+        Some(unproven(self.doubt?, &self.parts, &self.body, &self.secrets))
+    }
+
     /// Reads it into what the users of TOS know.
     pub(super) fn read(&self, request_url: String) -> TosServerError {
         refusal::read(&self.parts, &self.body, request_url, self.now, &self.secrets)

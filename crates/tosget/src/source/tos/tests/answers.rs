@@ -194,7 +194,10 @@ async fn an_error_body_that_never_ends_is_waited_for_no_longer_than_the_idle_tim
 #[tokio::test]
 async fn a_redirect_is_not_followed() {
     let elsewhere = Server::start(vec![]).await;
-    let location = format!("Location: {}/x?X-Tos-Signature=secret\r\n", elsewhere.url());
+    let location = format!(
+        "x-tos-request-id: r\r\nLocation: {}/x?X-Tos-Signature=secret\r\n",
+        elsewhere.url()
+    );
     for status in [
         "301 Moved",
         "302 Found",
