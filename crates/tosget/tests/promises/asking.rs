@@ -381,3 +381,23 @@ async fn a_refusal_that_does_not_come_from_tos_is_told_as_such_if_it_stays() {
         assert_eq!(server.asked().len(), 3, "{status}");
     }
 }
+
+#[tokio::test]
+async fn a_modification_time_that_cant_be_read_is_one_that_is_not_told() {
+    for (etag, comes_in_one) in [("ETag: \"e\"\r\n", false), ("", true)] {
+        for time in ["2024-01-02T03:04:05Z", "", "never"] {
+            let content = large(1);
+            let headers = format!("{etag}Last-Modified: {time}\r\n");
+            let server = RawServer::start(move |_, asked| of_tos(&content, asked, &headers)).await;
+            let place = Place::new();
+            let done = download(&server, &place).await;
+            let done = done.unwrap_or_else(|error| panic!("{time:?}: {}", chain(&error)));
+            assert!(place.content() == large(1), "{time:?}");
+            assert_eq!(
+                (done.one_answer.is_some(), done.retries),
+                (comes_in_one, 0),
+                "{time:?}"
+            );
+        }
+    }
+}
