@@ -154,6 +154,16 @@ impl Patience {
         self.decide(nature, Duration::ZERO, Duration::ZERO, chance)
     }
 
+    /// Whether the same may be asked again once nothing has come for `limit`, sooner than this is a failure.
+    pub(crate) fn bears_haste(&self, limit: Duration) -> bool {
+        self.spent + limit < self.retries.time
+    }
+
+    /// The same is asked again so, after as long.
+    pub(crate) fn hurried(&mut self, took: Duration) {
+        self.spent = self.spent.saturating_add(took);
+    }
+
     fn decide(&mut self, nature: Nature, asked: Duration, took: Duration, chance: f64) -> Decision {
         self.spend(nature, took);
         let ceiling = BASE

@@ -51,19 +51,21 @@ impl Haste {
         }
     }
 
-    fn limit(&self) -> Option<Duration> {
-        (self.limit <= self.idle / 2).then_some(self.limit)
+    fn limit(&self, patience: &Patience) -> Option<Duration> {
+        (self.limit <= self.idle / 2 && patience.bears_haste(self.limit)).then_some(self.limit)
     }
 
     /// Whether this is how an answer was not waited for any longer: that is no failure yet.
-    fn asks_again(&mut self, error: &AttemptError) -> bool {
-        let is_early = matches!(error, AttemptError::Timeout { limit, waiting_for: "answer" } if Some(*limit) == self.limit());
+    fn asks_again(&mut self, error: &AttemptError, patience: &mut Patience) -> bool {
+        let limit = self.limit(patience);
+        let is_early = matches!(error, AttemptError::Timeout { limit: waited, waiting_for: "answer" } if Some(*waited) == limit);
         if is_early {
             tracing::info!(
                 target: "tosget::download",
                 after_ms = u64::try_from(self.limit.as_millis()).unwrap_or(u64::MAX),
                 "no answer yet, asking again on another connection"
             );
+            patience.hurried(self.limit);
             self.limit *= 2;
         }
         is_early
@@ -131,7 +133,7 @@ impl Question<'_> {
                 Err(error) => error,
             };
             drop(slot);
-            if trial.haste.asks_again(&error) {
+            if trial.haste.asks_again(&error, &mut trial.patience) {
                 continue;
             }
             if is_wordless(&error) {
@@ -185,7 +187,7 @@ impl Question<'_> {
                 Err(error) => error,
             };
             drop(slot);
-            if trial.haste.asks_again(&error) {
+            if trial.haste.asks_again(&error, &mut trial.patience) {
                 continue;
             }
             self.wait_after(error, asked.elapsed(), &mut trial).await?;
@@ -334,7 +336,7 @@ impl Question<'_> {
 
     fn attempt(&self, patience: &Patience, haste: Haste) -> Attempt {
         Attempt {
-            silence: haste.limit(),
+            silence: haste.limit(patience),
             ..Attempt::new(patience.failures() + 1, &self.retries)
         }
     }

@@ -131,6 +131,26 @@ async fn a_server_that_sends_a_byte_and_resets_is_not_asked_for_ever() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn who_wants_no_retry_asks_a_silent_server_once() {
+    // No answer is waited for more shortly than time is left for another one.
+    for (seconds, requests) in [(0, 1), (3, 1), (5, 2)] {
+        let bench = Bench::new(SIZE);
+        bench.source.follow(|_, _| Verdict::HeadAfter(600));
+        let retries = Retries {
+            time: Duration::from_secs(seconds),
+            ..patient(3)
+        };
+        let spec = Spec {
+            first_retries: retries,
+            ..bench.spec()
+        };
+        let error = bench.download(spec).await.expect_err("nothing comes");
+        assert_eq!(error.kind(), ErrorKind::Network);
+        assert_eq!(bench.source.asked().len(), requests, "{retries:?}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn an_answer_that_does_not_begin_is_asked_for_again_after_three_seconds() {
     for size in [1000, SIZE] {
         let bench = Bench::new(size);
