@@ -293,7 +293,8 @@ fn nature(error: &AttemptError) -> Nature {
             ResponseFault::Changed { .. }
             | ResponseFault::Indistinguishable
             | ResponseFault::OwnValidatorRefused(_)
-            | ResponseFault::NoLength,
+            | ResponseFault::NoLength
+            | ResponseFault::Unidentified(_),
         ) => Nature::Mistake,
         // A wrong answer often comes from one bad proxy or cache among many; a changed object stays changed.
         AttemptError::Response(_) => Nature::Doubtful,

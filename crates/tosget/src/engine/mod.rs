@@ -191,6 +191,9 @@ impl Engine {
             Err(error) => return Err(earlier.give_up(error, self, spec, places).await),
         };
         probed.tell();
+        if let Err(error) = self.refuse_to_lose_a_file(&places, &probed.head).await {
+            return Err(earlier.give_up(error, self, spec, places).await);
+        }
         let probed = match self.whole(spec, &places, &earlier, probed, began).await? {
             Ok(output) => return Ok(output),
             Err(probed) => probed,

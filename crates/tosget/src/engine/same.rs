@@ -1,4 +1,4 @@
-//! Is the destination the object already? Told by its size and CRC64, without fetching a byte.
+//! What is at the destination already: the object, told by its size and CRC64 without fetching a byte; or a file that must not be lost.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -9,10 +9,13 @@ use super::{Engine, Spec, blocking};
 use crate::checksum::{Crc64, RunningCrc64};
 use crate::coverage::Segment;
 use crate::destination::Places;
-use crate::error::Error;
+use crate::error::attempt::ResponseFault;
+use crate::error::{Error, Shown};
 use crate::events::Narrator;
+use crate::object::Printable;
 use crate::outcome::DownloadFileOutput;
 use crate::range::ByteRange;
+use crate::response::ResponseHead;
 use crate::storage::{FileKind, OpenMode, Stat, StoredFile};
 
 /// Read at a time.
@@ -60,6 +63,30 @@ impl Engine {
             }),
         };
         Ok(Some(committed.output(spec, narrator, began)))
+    }
+
+    /// Fails where the destination holds something, and what was answered need not be an object at all.
+    pub(super) async fn refuse_to_lose_a_file(
+        &self,
+        places: &Places,
+        head: &ResponseHead,
+    ) -> Result<(), Error> {
+        if head.is_of_an_object()
+            || self
+                .look_at(&places.destination)
+                .await
+                .is_none_or(|stat| stat.len == 0)
+        {
+            return Ok(());
+        }
+        let kind = head.object.content_type.as_deref().unwrap_or("unknown");
+        let fault = ResponseFault::Unidentified(Printable(kind).to_string());
+        let doing = format!(
+            "replace {} by what {} answers",
+            Shown(&places.destination),
+            self.source.endpoint()
+        );
+        Err(Error::from_attempt(&doing, 1, fault.into()))
     }
 
     async fn look_at(&self, path: &Path) -> Option<Stat> {

@@ -124,6 +124,8 @@ pub(crate) enum ResponseFault {
         /// How it begins.
         first_words: String,
     },
+    #[error("nothing in the answer identifies an object, and it would replace a file: its type is {0}")]
+    Unidentified(String),
     #[error("the server answered with {first} and then told of {second}")]
     SecondLook { first: String, second: String },
     #[error("the server does not tell the object's length")]

@@ -308,6 +308,9 @@ fn hint_for_fault(fault: &ResponseFault) -> Option<&'static str> {
         ResponseFault::Unproven { .. } => Some(
             "another server, a proxy or a captive portal answered: log in to the network, or check the endpoint or URL",
         ),
+        ResponseFault::Unidentified(_) => Some(
+            "if it is what you want, remove the file first or download to another name; else a captive portal may have answered",
+        ),
         ResponseFault::RangeIgnored => Some(
             "run the same download again later; or without its checkpoint, to have all of it in one answer",
         ),

@@ -383,6 +383,52 @@ async fn a_refusal_that_does_not_come_from_tos_is_told_as_such_if_it_stays() {
 }
 
 #[tokio::test]
+async fn what_nothing_identifies_never_replaces_a_file_that_is_there() {
+    let answer = |asked: &Asked| {
+        whole(
+            b"{\"login\":\"http://portal/\"}",
+            asked,
+            "Content-Type: application/json\r\nConnection: close\r\n",
+        )
+    };
+    let server = RawServer::start(move |_, asked| answer(asked)).await;
+    let client = server.builder().build().expect("good");
+    let url = format!("{}/object.bin", server.url);
+    let place = Place::new();
+    let error = client
+        .download_file(DownloadFile::from_pre_signed_url(&url, place.path()))
+        .await
+        .expect_err("it would be lost");
+    place.assert_untouched("portal");
+    assert_eq!(error.kind(), ErrorKind::Protocol);
+    let story = chain(&error);
+    assert!(
+        story.contains("identifies") && story.contains("application/json"),
+        "{story}"
+    );
+    assert!(
+        error.hint().is_some_and(|hint| hint.contains("another name")),
+        "{:?}",
+        error.hint()
+    );
+
+    // Where there is nothing to lose, it comes.
+    let folder = tempfile::tempdir().expect("a directory");
+    let path = folder.path().join("object.bin");
+    for empty_file in [false, true] {
+        if empty_file {
+            std::fs::write(&path, b"").expect("written");
+        }
+        let request = DownloadFile::from_pre_signed_url(&url, &path);
+        client
+            .download_file(request)
+            .await
+            .unwrap_or_else(|error| panic!("{}", chain(&error)));
+        assert!(std::fs::read(&path).expect("there") != GOOD);
+    }
+}
+
+#[tokio::test]
 async fn a_modification_time_that_cant_be_read_is_one_that_is_not_told() {
     for (etag, comes_in_one) in [("ETag: \"e\"\r\n", false), ("", true)] {
         for time in ["2024-01-02T03:04:05Z", "", "never"] {
