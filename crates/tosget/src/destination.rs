@@ -12,9 +12,9 @@ use thiserror::Error;
 
 use crate::error::Shown;
 use crate::journal::format::{MAX_HEADER_LEN, decode_header, is_journal, was_journal};
-use crate::spelling::{folded, physical};
+use crate::spelling::{self, folded};
 pub(crate) use crate::storage::directory_of;
-use crate::storage::{Access, FileId, FileKind, OpenMode, Storage};
+use crate::storage::{Access, FileId, FileKind, Locked, OpenMode, Storage, open_locked};
 use crate::taken::{InUse, Occupied};
 
 /// Endings of our own files. A destination can't have them, so an object can't be saved over a checkpoint.
@@ -278,6 +278,10 @@ pub(crate) struct Places {
     pub(crate) locks_are_proof: bool,
     /// Random: tells the files of this call from those of any other.
     pub(crate) token: u64,
+    /// The hidden start of the temporary file's name.
+    stem: String,
+    /// The temporary file and the journal that a checkpoint beside the destination has, where ours are others.
+    pub(crate) beside: Option<[PathBuf; 2]>,
     /// The destination, and a journal that was named, are this download's in this process, until the last clone is gone.
     occupied: Arc<Mutex<Vec<Occupied>>>,
 }
@@ -319,7 +323,7 @@ impl Places {
             source,
         };
         let destination = absolute(destination).map_err(look)?;
-        let physical = physical(storage, &destination);
+        let physical = spelling::physical(storage, &destination);
         let name = destination.file_name().ok_or_else(no_name)?;
         let hidden = hidden_stem(name, name.as_encoded_bytes());
         let mut journal_is_named = false;
@@ -341,11 +345,26 @@ impl Places {
             .flatten()
             .all(|path| storage.locks_are_proof(directory_of(path)));
         let token = fastrand::u64(..);
+        let beside =
+            [TEMPORARY, JOURNAL].map(|ending| destination.with_file_name(format!("{hidden}.{ending}")));
+        let stem = match &journal {
+            Some(journal) => {
+                let place = spelling::physical(storage, journal);
+                if place.parent() == physical.parent() && place.file_name() == beside[1].file_name() {
+                    hidden.clone()
+                } else {
+                    stem_at(name, place.as_os_str().as_encoded_bytes())
+                }
+            }
+            None if storage.stat(&beside[1]).map_err(look)?.is_some() => stem_at(name, b""),
+            None => hidden.clone(),
+        };
         let temporary = destination.with_file_name(if locks_are_proof {
-            format!("{hidden}.{TEMPORARY}")
+            format!("{stem}.{TEMPORARY}")
         } else {
-            format!("{hidden}.{token:016x}.{TEMPORARY}")
+            format!("{stem}.{token:016x}.{TEMPORARY}")
         });
+        let beside = (locks_are_proof && stem != hidden).then_some(beside);
         let places = Self {
             access,
             destination,
@@ -355,6 +374,8 @@ impl Places {
             journal_is_named,
             locks_are_proof,
             token,
+            stem,
+            beside,
             occupied: Arc::default(),
         };
         places.refuse_one_file_for_two(storage)?;
@@ -366,11 +387,14 @@ impl Places {
         let Some(journal) = self.journal.as_deref().filter(|_| self.journal_is_named) else {
             return Ok(());
         };
+        let beside = self.beside.as_ref().map(|[temporary, _]| temporary);
         let taken = [
-            (&self.destination, "the destination"),
-            (&self.temporary, "the temporary file"),
+            (Some(&self.destination), "the destination"),
+            (Some(&self.temporary), "the temporary file"),
+            (beside, "the temporary file"),
         ];
         for (path, what) in taken {
+            let Some(path) = path else { continue };
             let taken = Whereabouts::of(storage, path)?;
             for ours in [journal, &aside(journal), &unnamed(journal)] {
                 if taken.is_same(&Whereabouts::of(storage, ours)?) {
@@ -389,7 +413,7 @@ impl Places {
         let mut occupied = self.occupied.lock().unwrap_or_else(PoisonError::into_inner);
         if occupied.is_empty() {
             let named = self.journal.as_ref().filter(|_| self.journal_is_named);
-            let named = named.map(|path| physical(storage, path));
+            let named = named.map(|path| spelling::physical(storage, path));
             let paths = [Some(&self.physical), named.as_ref()].into_iter().flatten();
             let all: Option<Vec<_>> = paths.map(|path| in_use.occupy(storage, path)).collect();
             *occupied = all.unwrap_or_default();
@@ -399,11 +423,10 @@ impl Places {
 
     /// The temporary files that may belong to a journal with this nonce, likely ones first.
     pub(crate) fn temporaries_of(&self, nonce: u64) -> [PathBuf; 2] {
-        let name = self.destination.file_name().unwrap_or_default();
-        let hidden = hidden_stem(name, name.as_encoded_bytes());
+        let stem = &self.stem;
         let mut paths = [
-            format!("{hidden}.{TEMPORARY}"),
-            format!("{hidden}.{nonce:016x}.{TEMPORARY}"),
+            format!("{stem}.{TEMPORARY}"),
+            format!("{stem}.{nonce:016x}.{TEMPORARY}"),
         ]
         .map(|name| self.destination.with_file_name(name));
         if !self.locks_are_proof {
@@ -439,8 +462,14 @@ impl Places {
     }
 
     /// A journal that was set aside has told what it had to, once the destination is the object. It may be there without
-    /// one of ours: that of a large object, in whose place a small one came.
-    pub(crate) fn remove_aside(&self, storage: &dyn Storage) {
+    /// one of ours: that of a large object, in whose place a small one came. Likewise a checkpoint of another call that was kept
+    /// beside the destination.
+    pub(crate) fn remove_leftovers(&self, storage: &dyn Storage) {
+        if let Some(beside) = &self.beside
+            && let Err(error) = remove_unless_in_use(storage, beside)
+        {
+            tracing::warn!(target: "tosget::checkpoint", path = %Shown(&beside[1]), %error, "another checkpoint was left behind");
+        }
         let Some(aside) = self.journal.as_deref().map(aside) else {
             return;
         };
@@ -602,6 +631,25 @@ pub(crate) fn path_text(path: &Path) -> String {
         }
     }
     text
+}
+
+/// Removes files of ours that nobody is at work on; all of them, or none.
+fn remove_unless_in_use(storage: &dyn Storage, paths: &[PathBuf]) -> io::Result<()> {
+    let mut locked = Vec::new();
+    for path in paths {
+        match open_locked(storage, path, OpenMode::Existing)? {
+            Locked::Ours(file, _) => locked.push((path, file)),
+            Locked::Absent => {}
+            Locked::Held => return Ok(()),
+        }
+    }
+    locked.iter().try_for_each(|(path, _)| storage.remove(path))
+}
+
+/// The start of the temporary file's name where its journal is elsewhere, or there is none: what a journal of another place goes on
+/// with has another name.
+fn stem_at(name: &OsStr, place: &[u8]) -> String {
+    hidden_stem(name, &[name.as_encoded_bytes(), place].join(&0))
 }
 
 /// `.name.0123456789abcdef`, to be followed by an ending of ours: short enough whatever the name, and no two names share one.

@@ -297,3 +297,64 @@ fn another_spelling_of_the_destination_finds_the_checkpoint() {
         assert_eq!(stage.files(), ["c/", "d/", "d/out.bin", "way/", "way/out.bin"]);
     }
 }
+
+#[test]
+fn a_run_with_another_checkpoint_or_none_leaves_a_kept_one_alone() {
+    let beside = ["get", "tos://bkt/big", "out.bin", "--part-size", "2MiB"];
+    let nowhere = [&beside[..], &["--no-checkpoint"]].concat();
+    let (file, other) = (get("out.bin", "c"), get("out.bin", "k"));
+    let cases: [(&[&str], &[&str]); 5] = [
+        (&beside, &nowhere),
+        (&file, &nowhere),
+        (&beside, &file),
+        (&file, &beside),
+        (&file, &other),
+    ];
+    for (kept, between) in cases {
+        let stage = Stage::with_big_object(SIZE);
+        interrupted(&stage, kept);
+        interrupted(&stage, between);
+        let ran = stage.run(&[kept, &["--json"]].concat()).ends_with(0);
+        let resumed = ran.json()["bytes_resumed"].as_u64().expect("a number");
+        assert!(resumed >= 4 * MIB, "{kept:?} {between:?}: {ran:#?}");
+        assert_is_big_object(&stage.path("out.bin"), SIZE);
+        if between == nowhere {
+            assert_eq!(stage.files(), ["out.bin"], "{kept:?} {between:?}");
+        }
+    }
+}
+
+#[test]
+fn what_was_kept_beside_a_destination_goes_when_a_run_without_a_checkpoint_has_brought_it() {
+    let stage = Stage::with_big_object(SIZE);
+    let beside = ["get", "tos://bkt/big", "out.bin", "--part-size", "2MiB"];
+    interrupted(&stage, &beside);
+    let told = stage.run(&[&beside[..], &["--no-checkpoint", "--json"]].concat());
+    assert_eq!(told.ends_with(0).json()["bytes_resumed"], 0);
+    assert_is_big_object(&stage.path("out.bin"), SIZE);
+    assert_eq!(stage.files(), ["out.bin"]);
+}
+
+#[test]
+fn another_process_at_the_destination_is_told_whatever_its_checkpoint_is() {
+    let beside = ["get", "tos://bkt/big", "out.bin", "--part-size", "2MiB"];
+    let nowhere = [&beside[..], &["--no-checkpoint"]].concat();
+    let file = get("out.bin", "c");
+    let places: [&[&str]; 3] = [&beside, &nowhere, &file];
+    for first in places {
+        for second in places {
+            let stage = Stage::with_big_object(SIZE);
+            stage.emulator.put_object(BUCKET, "small", "content");
+            stage.slow_down(3 * MIB);
+            let running = stage.start(first);
+            stage.wait_until_sent(2 * MIB);
+            stage.run(second).ends_with(5);
+            let small = [&["get", "tos://bkt/small"], &second[2..]].concat();
+            stage.run(&small).ends_with(5);
+            stage.full_speed();
+            running.wait().ends_with(0);
+            assert_is_big_object(&stage.path("out.bin"), SIZE);
+            assert_eq!(stage.files(), ["out.bin"], "{first:?} {second:?}");
+        }
+    }
+}

@@ -87,7 +87,8 @@ impl Session {
             });
         }
         self.recorder.remove(&*self.engine.storage);
-        self.places.remove_aside(&*self.engine.storage);
+        self.gate = None;
+        self.places.remove_leftovers(&*self.engine.storage);
         Ok(())
     }
 

@@ -10,6 +10,7 @@ mod collect;
 mod crew;
 mod earlier;
 mod finish;
+mod gate;
 mod heart;
 mod intact;
 mod mend;

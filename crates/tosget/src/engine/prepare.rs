@@ -8,6 +8,7 @@ use std::time::{Instant, SystemTime};
 use tokio::runtime::Handle;
 
 use super::earlier::{Earlier, LeftTemporary, held, refuse_what_is_taken};
+use super::gate::Gate;
 use super::probe::{EarlierFits, Opened, Probed};
 use super::recorder::Recorder;
 use super::{Engine, Recheck, Spec, blocking, output, takeovers};
@@ -35,6 +36,7 @@ pub(super) struct Session {
     pub(super) engine: Engine,
     pub(super) places: Places,
     pub(super) scratch: Scratch,
+    pub(super) gate: Option<Gate>,
     pub(super) recorder: Recorder,
     pub(super) head: HeadObjectOutput,
     pub(super) pin: Pin,
@@ -170,6 +172,7 @@ impl Preparation {
             self.set_aside(&mut earlier, reason)?;
         }
         self.create_directories()?;
+        let gate = Gate::close(&self.engine.storage, &self.places)?;
         let Judgement {
             coverage,
             doubtful,
@@ -191,6 +194,7 @@ impl Preparation {
             engine: self.engine,
             places: self.places,
             scratch,
+            gate,
             recorder,
             head: self.probed.head.object,
             pin: self.probed.pin,
@@ -325,7 +329,7 @@ impl Preparation {
             }
             _ => {}
         }
-        self.places.remove_aside(&*self.engine.storage);
+        self.places.remove_leftovers(&*self.engine.storage);
         let head = self.probed.head.object.clone();
         if let Some(time) = head.last_modified.filter(|_| self.spec.preserve_mtime) {
             set_modified(&*self.engine.storage, path, time);

@@ -13,6 +13,7 @@ use bytes::Bytes;
 use tokio::time::timeout;
 
 use super::earlier::{Earlier, held};
+use super::gate::Gate;
 use super::prepare::Scratch;
 use super::probe::{EarlierFits, Opened, Probed};
 use super::{Engine, Recheck, Spec, output};
@@ -193,11 +194,13 @@ impl Putting {
             file: self.create()?,
             keep: false,
         };
+        let gate = Gate::close(&self.storage, &self.places)?;
         scratch.file.write(&self.pieces, 0)?;
         let durable = scratch.file.make_durable(self.verified)?;
         let committed = scratch.commit(&durable, &self.places.destination);
         committed.map_err(|failure| failure.told(&self.places, scratch.file.path()))?;
-        self.places.remove_aside(&*self.storage);
+        drop(gate);
+        self.places.remove_leftovers(&*self.storage);
         Ok(())
     }
 
