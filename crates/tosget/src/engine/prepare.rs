@@ -231,6 +231,9 @@ impl Preparation {
                 let (journal, file) = self.take_over(&journal, left, lost)?;
                 Ok((Some(journal), Some(file)))
             }
+            (Some(journal), Some(left)) if journal.is_long() && left.path() == self.places.temporary => {
+                Ok((Some(self.shorten(&journal, lost)?), Some(left)))
+            }
             (Some(journal), left) => Ok((self.adopt(*journal, lost)?, left)),
         }
     }
@@ -257,18 +260,10 @@ impl Preparation {
         let storage = &*self.engine.storage;
         let failed =
             |error| Error::disk("take over the checkpoint", path, error).with_checkpoint(path.clone());
-        let created = self.create_journal_at(&next).map_err(failed)?;
-        let mut journal = created.ok_or_else(|| held(&self.places, None))?;
-        let claims = found.claims.segments();
-        let records: Vec<Record> = claims
-            .map(|segment| Record::Landed(segment, Standing::Settled))
-            .chain(lost.iter().map(|range| Record::Forgotten(*range)))
-            .collect();
-        let written = journal.append(&records).and_then(|()| journal.sync());
+        let rewritten = self.rewrite(found, lost, &next).map_err(failed)?;
+        let journal = rewritten.ok_or_else(|| held(&self.places, None))?;
         let before = left.path().to_owned();
-        let taken = written
-            .map_err(failed)
-            .and_then(|()| left.take_as(&self.places.temporary));
+        let taken = left.take_as(&self.places.temporary);
         if !matches!(taken, Ok(true)) {
             let _ = storage.remove(&next);
             return Err(taken.err().unwrap_or_else(|| held(&self.places, None)));
@@ -283,6 +278,37 @@ impl Preparation {
         })?;
         takeovers::clear(storage, &self.places, found.path());
         Ok((journal, left))
+    }
+
+    /// Goes on with a journal that is written anew, in place of one that has grown too long.
+    fn shorten(&self, found: &FoundJournal, lost: &[ByteRange]) -> Result<Journal, Error> {
+        let path = found.path();
+        let failed =
+            |error| Error::disk("write anew the checkpoint", path, error).with_checkpoint(path.to_owned());
+        let unnamed = self.unnamed(path).map_err(failed)?;
+        let rewritten = self.rewrite(found, lost, &unnamed).map_err(failed)?;
+        let journal = rewritten.ok_or_else(|| held(&self.places, None))?;
+        journal.rename(&*self.engine.storage, path).map_err(failed)
+    }
+
+    /// Writes what a journal claims, joined, to a new one at another path.
+    fn rewrite(&self, found: &FoundJournal, lost: &[ByteRange], path: &Path) -> io::Result<Option<Journal>> {
+        let claims = found.claims.segments();
+        let records: Vec<Record> = claims
+            .map(|segment| Record::Landed(segment, Standing::Settled))
+            .chain(lost.iter().map(|range| Record::Forgotten(*range)))
+            .collect();
+        let written = self.create_journal_at(path).and_then(|created| {
+            let Some(mut journal) = created else {
+                return Ok(None);
+            };
+            journal.append(&records)?;
+            journal.sync()?;
+            Ok(Some(journal))
+        });
+        written.inspect_err(|_| {
+            let _ = self.engine.storage.remove(path);
+        })
     }
 
     /// A crash can fall between the rename and the removal of the journal: then the destination *is* the temporary

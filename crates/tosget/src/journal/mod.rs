@@ -33,6 +33,15 @@ const MOST_CLAIMS: u64 = 1 << 16;
 /// No journal gets as long as this, but a damaged or a made-up one may, and would be read for hours.
 const MOST_LEN: u64 = 256 << 20;
 
+/// So many records fit in it. Very small parts of a very large object would be more, or a line that breaks all the time.
+const MOST_RECORDS: u64 = (MOST_LEN - MAX_HEADER_LEN as u64) / RECORD_LEN as u64;
+
+/// From here on only what is forgotten is recorded: what landed may be fetched again, but nothing may be claimed that is not there.
+const FULL: u64 = MOST_RECORDS / 8 * 7;
+
+/// A journal with more records than this is written anew by the next run, which joins its claims.
+const LONG: u64 = MOST_RECORDS / 2;
+
 /// How many records are read at a time.
 const RECORDS_AT_A_TIME: usize = 2048;
 
@@ -111,15 +120,27 @@ impl Journal {
         self.next_index == 0
     }
 
-    /// Appends records in one write.
+    /// Appends records in one write, as far as there is room.
     pub(crate) fn append(&mut self, records: &[Record]) -> io::Result<()> {
+        let at = self.records_at + self.next_index * RECORD_LEN as u64;
         let mut bytes = Vec::with_capacity(records.len() * RECORD_LEN);
-        for (index, record) in (self.next_index..).zip(records) {
-            bytes.extend(record.encode(self.nonce, index));
+        let mut next_index = self.next_index;
+        for record in records {
+            let is_lost = matches!(record, Record::Forgotten(_));
+            if next_index >= FULL && !is_lost {
+                continue;
+            }
+            if next_index >= MOST_RECORDS {
+                return Err(io::Error::other("the journal is full"));
+            }
+            bytes.extend(record.encode(self.nonce, next_index));
+            next_index += 1;
         }
-        self.file
-            .write_at(&bytes, self.records_at + self.next_index * RECORD_LEN as u64)?;
-        self.next_index += records.len() as u64;
+        if bytes.is_empty() {
+            return Ok(());
+        }
+        self.file.write_at(&bytes, at)?;
+        self.next_index = next_index;
         Ok(())
     }
 
@@ -260,6 +281,11 @@ impl FoundJournal {
 
     pub(crate) fn path(&self) -> &Path {
         &self.path
+    }
+
+    /// Whether it is so long that it is better written anew.
+    pub(crate) fn is_long(&self) -> bool {
+        self.next_index > LONG
     }
 
     /// Who owns the journal's name now: looked at through a fresh open, since what is open already may show what it showed before.

@@ -191,6 +191,29 @@ fn an_owner_whose_checkpoint_was_taken_over_notices_at_its_next_beat() {
 }
 
 #[test]
+fn a_journal_never_outgrows_what_is_believed() {
+    let folder = Folder::new();
+    let mut journal = folder.create();
+    journal.append(&[landed(0, 10), landed(20, 30)]).expect("written");
+    journal.next_index = FULL - 1;
+    journal
+        .append(&[landed(40, 50), landed(60, 70)])
+        .expect("there is room for one");
+    journal.append(&[landed(80, 90)]).expect("there is room for none");
+    let forgotten = Record::Forgotten(ByteRange::new(20, 30).expect("not empty"));
+    journal
+        .append(&[forgotten])
+        .expect("there is room for what is lost");
+    journal.next_index = MOST_RECORDS;
+    journal.append(&[landed(80, 90)]).expect("there is room for none");
+    journal.append(&[forgotten]).expect_err("it must not be lost");
+    drop(journal);
+    let found = folder.found();
+    assert!(found.header.is_ok() && found.is_long());
+    assert_eq!(ranges(&found), [(0, 10), (40, 50)]);
+}
+
+#[test]
 fn an_empty_file_is_damage_not_an_error() {
     let folder = Folder::new();
     fs::write(folder.path(), "").expect("written");

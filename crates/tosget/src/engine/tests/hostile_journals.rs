@@ -206,3 +206,19 @@ async fn a_journal_that_claims_what_is_not_there_is_read_back_and_found_out() {
     bench.assert_is_the_object();
     assert_eq!((output.bytes_resumed, output.bytes_fetched), (0, SIZE as u64));
 }
+
+#[tokio::test]
+async fn a_journal_that_has_grown_long_is_written_anew_and_claims_the_same() {
+    let bench = Bench::new(SIZE);
+    bench.interrupted().await;
+    let long = fs::File::options().write(true).open(bench.journal());
+    long.expect("there").set_len(130 << 20).expect("sparse");
+    let asked = bench.source.asked().len();
+    bench.interrupted().await;
+    assert!(fs::metadata(bench.journal()).expect("there").len() < 1 << 20);
+    let output = bench.download(bench.spec()).await.expect("nothing is in the way");
+    assert!(output.bytes_resumed >= 3 * PART, "{output:?}");
+    assert!(bench.asked_since(asked) < 6 * PART);
+    bench.assert_is_the_object();
+    assert_eq!(bench.files(), ["object.bin"]);
+}
