@@ -230,7 +230,7 @@ pub(crate) struct ClientArgs {
     #[arg(long, value_name = "TIME", value_parser = duration::parse)]
     pub(crate) connect_timeout: Option<Duration>,
 
-    /// Time without a single byte before a connection is given up [default: 30s]
+    /// Time without a single byte before a connection is given up for good; silence is asked again sooner, after 3s [default: 30s]
     #[arg(long, value_name = "TIME", value_parser = duration::parse)]
     pub(crate) idle_timeout: Option<Duration>,
 

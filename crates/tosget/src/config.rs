@@ -32,7 +32,7 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 const IDLE_TIMEOUT: Duration = Duration::from_secs(30);
 const MAX_CONNECTIONS: usize = 1024;
 
-/// With six connections and three files each, they fit into the 1024 open files that most systems grant a process.
+/// With eight descriptors each they fit into the 1024 open files that most systems grant a process, beside some tens of connections.
 const MAX_DOWNLOADS: usize = 100;
 
 /// What a connection takes where limits are tight: half of the descriptors are for connections. In memory, a task has two buffers, and its

@@ -1,6 +1,6 @@
 //! Where an object's bytes come from: the seam between the engine and the network.
 //!
-//! TOS is behind it now; another store needs nothing but these two methods. What is asked for, when, and
+//! TOS is behind it now; another store needs nothing but these three methods. What is asked for, when, and
 //! whether the answer will do is decided above; here one request is made and its answer told.
 
 pub(crate) mod tos;
