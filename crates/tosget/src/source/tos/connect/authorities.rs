@@ -9,6 +9,7 @@ use rustls::pki_types::CertificateDer;
 use rustls_native_certs::CertificateResult;
 
 use crate::error::Shown;
+use crate::error::shortage::Shortage;
 
 /// Whom to trust, and what the environment has to do with it.
 #[derive(Debug)]
@@ -16,6 +17,8 @@ pub(super) struct Authorities {
     pub(super) roots: RootCertStore,
     /// What the variables that are set bring, for the error of a server that is not trusted.
     pub(super) note: Option<String>,
+    /// Something was not read because this machine was short of something. Another time there may be more.
+    pub(super) is_cut_short: bool,
 }
 
 impl Authorities {
@@ -23,19 +26,20 @@ impl Authorities {
     pub(super) fn of_system() -> Self {
         let set = |name| env::var_os(name).filter(|value| !value.is_empty());
         let (file, directories) = (set(FILE), set(DIRECTORIES));
-        let (found, notes) = match (&file, &directories) {
-            (None, None) => (certificates(rustls_native_certs::load_native_certs()), Vec::new()),
+        let found = match (&file, &directories) {
+            (None, None) => Found::default().and(rustls_native_certs::load_native_certs()),
             _ => by_variables(file, directories),
         };
         let mut roots = RootCertStore::empty();
-        roots.add_parsable_certificates(found);
+        roots.add_parsable_certificates(found.certificates);
         if roots.is_empty() {
             tracing::debug!(target: "tosget::connection", "the system has no authorities: using the built-in list");
             roots.extend(webpki_roots::TLS_SERVER_ROOTS.iter().cloned());
         }
         Self {
             roots,
-            note: (!notes.is_empty()).then(|| notes.join("; ")),
+            note: (!found.notes.is_empty()).then(|| found.notes.join("; ")),
+            is_cut_short: found.is_cut_short,
         }
     }
 }
@@ -44,38 +48,53 @@ impl Authorities {
 const FILE: &str = "SSL_CERT_FILE";
 const DIRECTORIES: &str = "SSL_CERT_DIR";
 
-type Found = (Vec<CertificateDer<'static>>, Vec<String>);
+#[derive(Debug, Default)]
+struct Found {
+    certificates: Vec<CertificateDer<'static>>,
+    notes: Vec<String>,
+    is_cut_short: bool,
+}
+
+impl Found {
+    fn and(mut self, read: CertificateResult) -> Self {
+        for error in &read.errors {
+            tracing::debug!(target: "tosget::connection", %error, "an authority of the system can't be read");
+        }
+        let shortage = read.errors.iter().find(|error| Shortage::of(*error).is_some());
+        if let Some(error) = shortage.filter(|_| !self.is_cut_short) {
+            self.is_cut_short = true;
+            self.notes.push(format!(
+                "not all authorities of the system could be read: {error}"
+            ));
+        }
+        self.certificates.extend(read.certs);
+        self
+    }
+
+    fn and_named(mut self, variable: &str, path: &Path, read: CertificateResult) -> Self {
+        self.notes.push(note(variable, path, &read));
+        self.and(read)
+    }
+}
 
 fn by_variables(file: Option<OsString>, directories: Option<OsString>) -> Found {
-    let mut found = Vec::new();
-    let mut notes = Vec::new();
-    match file {
-        Some(file) => {
-            let path = PathBuf::from(file);
-            let read = rustls_native_certs::load_certs_from_paths(Some(&path), None);
-            notes.push(note(FILE, &path, &read));
-            found.extend(certificates(read));
-        }
-        None => found.extend(
-            default_file()
-                .into_iter()
-                .flat_map(|path| certificates(rustls_native_certs::load_certs_from_paths(Some(&path), None))),
-        ),
-    }
+    let in_file = |path: &Path| rustls_native_certs::load_certs_from_paths(Some(path), None);
     let in_directory = |path: &Path| rustls_native_certs::load_certs_from_paths(None, Some(path));
+    let found = Found::default();
+    let found = match file.map(PathBuf::from) {
+        Some(path) => found.and_named(FILE, &path, in_file(&path)),
+        None => default_file()
+            .into_iter()
+            .fold(found, |found, path| found.and(in_file(&path))),
+    };
     match directories {
-        Some(directories) => {
-            let paths = env::split_paths(&directories).filter(|path| !path.as_os_str().is_empty());
-            for path in paths {
-                let read = in_directory(&path);
-                notes.push(note(DIRECTORIES, &path, &read));
-                found.extend(certificates(read));
-            }
-        }
-        None => found
-            .extend(openssl_probe::candidate_cert_dirs().flat_map(|path| certificates(in_directory(path)))),
+        Some(directories) => env::split_paths(&directories)
+            .filter(|path| !path.as_os_str().is_empty())
+            .fold(found, |found, path| {
+                found.and_named(DIRECTORIES, &path, in_directory(&path))
+            }),
+        None => openssl_probe::candidate_cert_dirs().fold(found, |found, path| found.and(in_directory(path))),
     }
-    (found, notes)
 }
 
 /// Where there is no variable for it.
@@ -89,13 +108,6 @@ fn note(variable: &str, path: &Path, read: &CertificateResult) -> String {
         (0, None) => format!("{variable} names {}, which holds no authority", Shown(path)),
         (count, _) => format!("{variable} names {}, which holds {count}", Shown(path)),
     }
-}
-
-fn certificates(read: CertificateResult) -> Vec<CertificateDer<'static>> {
-    for error in &read.errors {
-        tracing::debug!(target: "tosget::connection", %error, "an authority of the system can't be read");
-    }
-    read.certs
 }
 
 #[cfg(test)]
@@ -119,7 +131,7 @@ mod tests {
         fs::create_dir(&empty).expect("made");
         let count = |file: Option<&Path>, directories: Option<&Path>| {
             let value = |path: Option<&Path>| path.map(|path| path.as_os_str().to_owned());
-            by_variables(value(file), value(directories)).0.len()
+            by_variables(value(file), value(directories)).certificates.len()
         };
         let nothing = Path::new("/dev/null");
         let (in_default_directories, in_default_file) =
@@ -137,11 +149,35 @@ mod tests {
 
     #[test]
     fn what_a_variable_names_is_told() {
-        let (_, notes) = by_variables(Some("/nowhere".into()), Some("/dev/null/x:/nowhere".into()));
+        let notes = by_variables(Some("/nowhere".into()), Some("/dev/null/x:/nowhere".into())).notes;
         assert!(
             notes[0].starts_with("SSL_CERT_FILE names /nowhere, which can't be read"),
             "{notes:?}"
         );
         assert_eq!(notes.len(), 3, "each directory: {notes:?}");
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_shortage_is_told_and_is_not_the_last_word() {
+        let failed = |errno: rustix::io::Errno| {
+            let mut read = CertificateResult::default();
+            read.errors.push(rustls_native_certs::Error {
+                context: "failed to open",
+                kind: rustls_native_certs::ErrorKind::Io {
+                    inner: errno.into(),
+                    path: "/etc/ssl/certs".into(),
+                },
+            });
+            read
+        };
+        let found = Found::default()
+            .and(failed(rustix::io::Errno::NOENT))
+            .and(failed(rustix::io::Errno::MFILE))
+            .and(failed(rustix::io::Errno::NFILE));
+        assert!(found.is_cut_short);
+        assert_eq!(found.notes.len(), 1, "{:?}", found.notes);
+        let found = Found::default().and(failed(rustix::io::Errno::ACCESS));
+        assert!(!found.is_cut_short && found.notes.is_empty());
     }
 }

@@ -30,10 +30,10 @@ impl TlsSettings {
         let builder = ClientConfig::builder_with_provider(Arc::clone(&provider))
             .with_safe_default_protocol_versions()
             .map_err(TlsError::Refused)?;
-        let mut note = None;
+        let (mut note, mut is_cut_short) = (None, false);
         let builder = if self.verify {
             let authorities = self.authorities()?;
-            note = authorities.note;
+            (note, is_cut_short) = (authorities.note, authorities.is_cut_short);
             builder.with_root_certificates(authorities.roots)
         } else {
             let verifier = Arc::new(AcceptAnyone(provider));
@@ -49,6 +49,7 @@ impl TlsSettings {
         Ok(Loaded {
             config: Arc::new(config),
             note,
+            is_cut_short,
         })
     }
 
@@ -70,6 +71,7 @@ pub(crate) struct Loaded {
     pub(super) config: Arc<ClientConfig>,
     /// What the environment says of whom to trust.
     pub(super) note: Option<String>,
+    is_cut_short: bool,
 }
 
 /// TLS for one client, set up when it is first needed: who speaks plain HTTP need not read certificates.
@@ -87,13 +89,16 @@ impl Tls {
         }
     }
 
-    /// The configuration; the files are read at the first call that succeeds, and no more.
-    pub(crate) fn load(&self) -> Result<&Loaded, TlsError> {
+    /// The configuration; the files are read at the first call that can read them all, and no more.
+    pub(crate) fn load(&self) -> Result<Loaded, TlsError> {
         if let Some(loaded) = self.loaded.get() {
-            return Ok(loaded);
+            return Ok(loaded.clone());
         }
         let loaded = self.settings.load()?;
-        Ok(self.loaded.get_or_init(|| loaded))
+        match loaded.is_cut_short {
+            true => Ok(loaded),
+            false => Ok(self.loaded.get_or_init(|| loaded).clone()),
+        }
     }
 }
 
