@@ -200,7 +200,7 @@ impl Engine {
             Err(probed) => probed,
         };
         let in_one_answer;
-        let spec = if probed.ignores_ranges() {
+        let spec = if spec.one_answer.is_none() && probed.ignores_ranges() {
             in_one_answer = Spec {
                 one_answer: ResponseFault::RangeIgnored.one_answer(),
                 ..spec.clone()

@@ -313,8 +313,13 @@ async fn a_length_that_only_some_answers_tell_is_no_other_length() {
         .await;
         let place = Place::new();
         let done = download(&server, &place).await;
-        done.unwrap_or_else(|error| panic!("{tells:?}: {}", chain(&error)));
+        let done = done.unwrap_or_else(|error| panic!("{tells:?}: {}", chain(&error)));
         assert_eq!(place.content(), b"hello", "{tells:?}");
+        // That it is read by 200 then is no reason of its own.
+        assert!(
+            done.one_answer.is_some_and(|reason| reason.contains("length")),
+            "{tells:?}"
+        );
     }
 }
 
