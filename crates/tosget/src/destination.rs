@@ -15,6 +15,7 @@ use crate::journal::format::{MAX_HEADER_LEN, decode_header, is_journal, was_jour
 use crate::spelling::{self, folded};
 pub(crate) use crate::storage::directory_of;
 use crate::storage::{Access, FileId, FileKind, Locked, OpenMode, Storage, open_locked};
+use crate::strays::{self, STRAY};
 use crate::taken::{InUse, Occupied};
 
 /// Endings of our own files. A destination can't have them, so an object can't be saved over a checkpoint.
@@ -421,6 +422,15 @@ impl Places {
         !occupied.is_empty()
     }
 
+    /// The temporary file of a call without a journal. Where it has a name of its own, nobody will look for it.
+    pub(crate) fn temporary_without_journal(&self) -> PathBuf {
+        if self.locks_are_proof {
+            return self.temporary.clone();
+        }
+        let name = format!("{}.{:016x}{STRAY}", self.stem, self.token);
+        self.destination.with_file_name(name)
+    }
+
     /// The temporary files that may belong to a journal with this nonce, likely ones first.
     pub(crate) fn temporaries_of(&self, nonce: u64) -> [PathBuf; 2] {
         let stem = &self.stem;
@@ -469,6 +479,11 @@ impl Places {
             && let Err(error) = remove_unless_in_use(storage, beside)
         {
             tracing::warn!(target: "tosget::checkpoint", path = %Shown(&beside[1]), %error, "another checkpoint was left behind");
+        }
+        if !self.locks_are_proof
+            && let Ok(Some(own)) = storage.stat(&self.destination)
+        {
+            strays::remove(storage, directory_of(&self.destination), own.changed_ns);
         }
         let Some(aside) = self.journal.as_deref().map(aside) else {
             return;

@@ -83,6 +83,7 @@ mod source;
 mod spelling;
 mod storage;
 mod stragglers;
+mod strays;
 mod subject;
 mod taken;
 mod tasks;

@@ -212,6 +212,27 @@ fn what_nobody_can_go_on_with_is_not_left_where_everybody_gets_every_lock() {
     assert_eq!(stage.files(), ["big"]);
 }
 
+#[test]
+fn what_a_killed_run_without_a_journal_left_goes_when_it_is_old() {
+    let stage = Stage::with_big_object(SIZE);
+    stage.emulator.put_object(BUCKET, "small", "content");
+    stage.slow_down(48 * MIB);
+    let odd = OddSystem::new(&stage).rule(NO_PROOF);
+    let running = odd.start(&[&GET[..], &["--no-checkpoint"]].concat());
+    stage.wait_until_sent(24 * MIB);
+    running.kill();
+    stage.full_speed();
+    let left = stage.files();
+    assert_eq!(left.len(), 1, "{left:?}");
+    odd.run(&["get", "tos://bkt/small"]).ends_with(0);
+    assert_eq!(stage.files(), [&left[0], "small"], "it may be at work");
+    let file = std::fs::File::options().write(true).open(stage.path(&left[0]));
+    let long_ago = std::time::SystemTime::now() - std::time::Duration::from_secs(25 * 3600);
+    file.expect("there").set_modified(long_ago).expect("set");
+    odd.run(&["get", "tos://bkt/small", "other"]).ends_with(0);
+    assert_eq!(stage.files(), ["other", "small"]);
+}
+
 /// As where nobody reaps children: in many containers.
 #[test]
 fn a_killed_run_that_nobody_has_reaped_is_gone_on_with() {

@@ -182,7 +182,11 @@ impl Preparation {
         let resumes = earlier.journal.is_some();
         let (journal, left) = self.open_journal(earlier, &lost)?;
         let recorder = Recorder::new(journal, self.engine.file_work.records.clone(), &self.runtime);
-        let mut scratch = match self.open_temporary(left) {
+        let path = match recorder.path() {
+            Some(_) => self.places.temporary.clone(),
+            None => self.places.temporary_without_journal(),
+        };
+        let mut scratch = match self.open_temporary(left, &path) {
             Ok(file) => Scratch { file, keep: resumes },
             Err(error) => return Err(self.not_prepared(error, resumes, recorder)),
         };
@@ -238,10 +242,10 @@ impl Preparation {
         }
     }
 
-    fn open_temporary(&self, left: Option<TemporaryFile>) -> Result<TemporaryFile, Error> {
+    fn open_temporary(&self, left: Option<TemporaryFile>, path: &Path) -> Result<TemporaryFile, Error> {
         let file = match left {
             Some(file) => file,
-            None => self.create_temporary()?,
+            None => self.create_temporary(path)?,
         };
         Ok(file.with_page_cache(self.spec.page_cache))
     }
@@ -445,9 +449,8 @@ impl Preparation {
         Ok(())
     }
 
-    fn create_temporary(&self) -> Result<TemporaryFile, Error> {
-        match TemporaryFile::open_or_create(&self.engine.storage, &self.places.temporary, self.places.access)?
-        {
+    fn create_temporary(&self, path: &Path) -> Result<TemporaryFile, Error> {
+        match TemporaryFile::open_or_create(&self.engine.storage, path, self.places.access)? {
             OpenTemporary::Ours(file) => Ok(file),
             OpenTemporary::Held | OpenTemporary::Absent => Err(held(&self.places, None)),
         }

@@ -205,7 +205,7 @@ impl Putting {
     }
 
     fn create(&self) -> Result<TemporaryFile, Error> {
-        let path = &self.places.temporary;
+        let path = &self.places.temporary_without_journal();
         let created = match TemporaryFile::create(&self.storage, path, self.places.access)? {
             OpenTemporary::Absent => {
                 let directory = directory_of(path);
