@@ -44,7 +44,10 @@ impl Probed {
 
     /// Keeps what an earlier run fetched of the object that was found, whatever spoke against it. Where to go on is not known yet.
     fn of_the_same_object(self, pinned: &Fingerprint) -> Self {
-        if same_object(pinned, &self.pin.fingerprint).is_err() {
+        let found = &self.pin.fingerprint;
+        // A version that is not told of any more may be what is gone.
+        let tells_version = pinned.version_id.is_none() || found.version_id.is_some();
+        if !tells_version || same_object(pinned, found).is_err() {
             return self;
         }
         Self {
