@@ -94,7 +94,7 @@ async fn cancel_takes_effect_at_once_while_a_retry_is_waited_for() {
     spec.max_retries = Retries::at_most(u32::MAX);
     let cancel = spec.cancel.clone();
     let pull = async {
-        tokio::time::sleep(Duration::from_secs(600)).await;
+        tokio::time::sleep(Duration::from_secs(200)).await;
         cancel.cancel(true);
         VirtualInstant::now()
     };
