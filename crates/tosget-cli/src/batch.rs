@@ -267,6 +267,7 @@ impl Tally {
 
     fn summary(&self) -> String {
         let verified = match self.done - self.verified {
+            _ if self.done == 0 => "the list names none".to_owned(),
             0 => "CRC64 verified".to_owned(),
             others => format!("{} of them by size only", human::grouped(others)),
         };

@@ -14,6 +14,7 @@ use crate::human;
 use crate::list::{self, Entry};
 use crate::object_name::ObjectName;
 use crate::own_files::OwnFiles;
+use crate::printable::printable_path;
 use crate::subject::Subject;
 use crate::transfer_args::{Terms, TransferArgs};
 
@@ -138,6 +139,7 @@ impl GetSettings {
 
 impl BatchSettings {
     fn new(args: BatchArgs) -> Result<Self, Failure> {
+        refuse_remote(&args.directory)?;
         let entries = list::read(&args.list)?;
         let own_files = own_files(&args.transfer, &args.client).with("the list", Some(&args.list));
         for entry in &entries {
@@ -218,7 +220,23 @@ pub(crate) fn request_for(subject: &Subject, destination: PathBuf) -> DownloadFi
 }
 
 /// Elsewhere `-` means standard output, so nobody who types it wants a file of this name.
+/// From habit, a second object or a bucket is given. A directory called `tos:` is never what was meant.
+fn refuse_remote(destination: &Path) -> Result<(), Failure> {
+    const REMOTE: [&str; 4] = ["tos://", "s3://", "http://", "https://"];
+    let shown = printable_path(destination);
+    if !REMOTE.iter().any(|scheme| shown.starts_with(scheme)) {
+        return Ok(());
+    }
+    let failure = Failure::usage(format!(
+        "can't save to {shown}: tosget writes to files on this machine only"
+    ));
+    Err(failure.with_hint(
+        "name a file or a directory; for more than one object put them into a list: tosget batch --help",
+    ))
+}
+
 fn checked_destination(destination: PathBuf) -> Result<PathBuf, Failure> {
+    refuse_remote(&destination)?;
     if destination != Path::new("-") {
         return Ok(destination);
     }

@@ -333,3 +333,12 @@ fn json_tells_of_each_object_and_of_the_run() {
     );
     assert_eq!(run["batch"]["verified"], json!(2));
 }
+
+#[test]
+fn an_empty_list_proves_nothing() {
+    let stage = Stage::new();
+    fs::write(stage.path("list"), "# nothing\n").expect("written");
+    let ran = stage.run(&["batch", "list", "out/"]).ends_with(0);
+    ran.says("done: 0 objects to out/, the list names none");
+    assert!(!ran.stderr.contains("verified"), "{}", ran.stderr);
+}

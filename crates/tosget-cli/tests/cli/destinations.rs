@@ -156,6 +156,22 @@ fn standard_output_is_no_destination_and_a_file_of_its_name_is() {
 }
 
 #[test]
+fn what_names_a_place_elsewhere_is_no_destination() {
+    let stage = stage_with("k");
+    fs::write(stage.path("list"), "tos://bkt/k\n").expect("written");
+    for elsewhere in ["tos://bkt/x", "s3://bkt/x/", "https://bkt.example/x"] {
+        for command in [["get", "tos://bkt/k"], ["batch", "list"]] {
+            let ran = stage.run(&[command[0], command[1], elsewhere]).ends_with(2);
+            ran.says(&format!("can't save to {elsewhere}: "))
+                .says("tosget batch --help");
+            assert_eq!(stage.files(), ["list"]);
+        }
+    }
+    stage.run(&["get", "tos://bkt/k", "./tos:/x"]).ends_with(0);
+    assert_eq!(stage.read("tos:/x"), b"content");
+}
+
+#[test]
 fn no_object_is_saved_over_what_the_command_itself_reads_or_writes() {
     let stage = stage_with("keys/secret");
     fs::create_dir(stage.path("keys")).expect("created");
