@@ -109,8 +109,8 @@ impl Row {
     ) -> Offloaded<T> {
         let (job, result) = told(work);
         if self.put(job) {
-            let row = self.clone();
-            begin(&FILES, Box::new(move || row.work()));
+            let thread = RowThread(Some(self.clone()));
+            begin(&FILES, Box::new(move || thread.work()));
         }
         result
     }
@@ -120,12 +120,6 @@ impl Row {
         let mut waiting = self.waiting();
         waiting.jobs.push_back(job);
         !std::mem::replace(&mut waiting.has_thread, true)
-    }
-
-    fn work(&self) {
-        while let Some(job) = self.next() {
-            job();
-        }
     }
 
     fn next(&self) -> Option<Job> {
@@ -138,6 +132,31 @@ impl Row {
     fn waiting(&self) -> MutexGuard<'_, Waiting> {
         // Nothing in here panics half-way through a change.
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// What a thread does for a row. If none ever does, as when a runtime ends before it could, what waits in the row is dropped: it may
+/// hold the row itself, and a lock.
+struct RowThread(Option<Row>);
+
+impl RowThread {
+    fn work(mut self) {
+        let row = self.0.take().expect("it was not dropped");
+        while let Some(job) = row.next() {
+            job();
+        }
+    }
+}
+
+impl Drop for RowThread {
+    fn drop(&mut self) {
+        let Some(row) = self.0.take() else { return };
+        let left = {
+            let mut waiting = row.waiting();
+            waiting.has_thread = false;
+            std::mem::take(&mut waiting.jobs)
+        };
+        drop(left);
     }
 }
 
@@ -390,8 +409,8 @@ mod tests {
         let (tell, told) = channel();
         let put = |job: Job| {
             if row.put(job) {
-                let row = row.clone();
-                pool.begin(Box::new(move || row.work()));
+                let thread = RowThread(Some(row.clone()));
+                pool.begin(Box::new(move || thread.work()));
             }
         };
         put(Box::new(move || {
@@ -408,6 +427,16 @@ mod tests {
             told.iter().take(MOST_FOR_FILES).eq(0..MOST_FOR_FILES),
             "in their order"
         );
+    }
+
+    #[test]
+    fn what_waits_in_a_row_that_never_gets_a_thread_is_dropped() {
+        let (row, held) = (Row::default(), Arc::new(()));
+        let job = held.clone();
+        assert!(row.put(Box::new(move || drop(job))));
+        drop(RowThread(Some(row.clone())));
+        assert_eq!(Arc::strong_count(&held), 1);
+        assert!(row.put(Box::new(|| ())), "the next one gets a thread");
     }
 
     #[tokio::test]

@@ -158,8 +158,9 @@ impl Stage {
     async fn recover(&self, name: &str) -> DownloadFileOutput {
         self.disk.free();
         let done = self.client().download_file(self.request(name)).await;
+        let done = done.expect("the disk answers");
         self.assert_is_the_object(name);
-        done.expect("the disk answers")
+        done
     }
 }
 
